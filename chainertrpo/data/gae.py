@@ -1,0 +1,91 @@
+"""Discounted sums and generalised advantages, over one path at a time."""
+
+import numpy
+
+
+def discounted_sum(x, discount):
+    """yₜ = Σₖ discountᵏ xₜ₊ₖ to the end of the path.
+
+    Parameters
+    ----------
+    x : array, shape (n,)
+        For example rewards.
+    discount : float
+        In [0, 1].
+
+    Returns
+    -------
+    array, shape (n,), float64
+        The sums.
+    """
+    y = numpy.empty(len(x))
+    total = 0.0
+    values = numpy.asarray(x, numpy.float64).tolist()  # Python floats: 10 x faster
+    for t in range(len(values) - 1, -1, -1):
+        total = values[t] + discount * total
+        y[t] = total
+    return y
+
+
+def generalized_advantages(reward, value, terminal, gamma, lambd):
+    """Âₜ = Σₖ (γλ)ᵏ δₜ₊ₖ with δₜ = rₜ + γV(sₜ₊₁) − V(sₜ)  (Schulman et al. 2016, eq. 16).
+
+    Parameters
+    ----------
+    reward : array, shape (n,)
+        r₀ … rₙ₋₁.
+    value : array, shape (n + 1,)
+        V(s₀) … V(sₙ).
+    terminal : bool
+        sₙ is terminal, and its value is 0 whatever `value` says; otherwise the path was
+        cut, and V(sₙ) stands for the rewards to come.
+    gamma, lambd : float
+        Discount γ and trace λ, in [0, 1].
+
+    Returns
+    -------
+    array, shape (n,), float64
+        Advantages.  ``advantage + value[:-1]`` is the TD(λ) target of the values.
+
+    Raises
+    ------
+    ValueError
+        `value` is not one longer than `reward`, or γ or λ is outside [0, 1].
+    """
+    if len(value) != len(reward) + 1:
+        raise ValueError(
+            f"expected {len(reward) + 1} values for {len(reward)} rewards, got "
+            f"{len(value)}. Give V of the observation after the last action too."
+        )
+    if not (0 <= gamma <= 1 and 0 <= lambd <= 1):
+        raise ValueError(
+            f"expected gamma and lambd in [0, 1], got gamma={gamma}, lambd={lambd}."
+        )
+    value = numpy.array(value, numpy.float64)
+    if terminal:
+        value[-1] = 0
+    delta = reward + gamma * value[1:] - value[:-1]
+    return discounted_sum(delta, gamma * lambd)
+
+
+def standardize(x, eps=1e-8):
+    """(x − mean) / (std + ε), with the population's standard deviation.
+
+    Parameters
+    ----------
+    x : array, shape (N,)
+        For example advantages.
+    eps : float
+        ε; keeps a constant `x` at 0 instead of NaN.
+
+    Returns
+    -------
+    array, shape (N,), float64
+        Mean 0, standard deviation 1 (0 if `x` is constant).
+    """
+    x = numpy.asarray(x, numpy.float64)
+    centred = x - x.mean()
+    # The mean of equal numbers may be off by rounding; so may the deviation from it.
+    if numpy.ptp(x) == 0:
+        return numpy.zeros_like(centred)
+    return centred / (x.std() + eps)

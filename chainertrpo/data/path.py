@@ -1,0 +1,188 @@
+"""What was experienced: paths on the host, the batch of an update on the device."""
+
+import math
+import typing
+
+import numpy
+
+
+class Path(typing.NamedTuple):
+    """A piece of one episode: n steps and n + 1 observations, NumPy, never modified.
+
+    Attributes
+    ----------
+    obs : array, shape (n + 1, S), float32
+        s₀ … sₙ as the environment gave them, not normalised.
+    action : array, shape (n, A) float32, or (n,) int32
+        a₀ … aₙ₋₁ as the policy chose them, not clipped.
+    reward : array, shape (n,), float32
+        r₀ … rₙ₋₁; rₜ follows aₜ.
+    terminal : bool
+        sₙ is terminal, its value 0.  False is any cut (time limit, end of a batch,
+        ``needs_reset``), where V(sₙ) stands for the rest.
+    """
+
+    obs: typing.Any
+    action: typing.Any
+    reward: typing.Any
+    terminal: bool
+
+
+class Batch(typing.NamedTuple):
+    """What an update sees: N steps of all paths in order, on the policy's device.
+
+    Attributes
+    ----------
+    obs : array, shape (N, S), float32
+        Normalised observations.
+    action : array, shape (N, A) float32, or (N,) int32
+        Actions.
+    log_prob : array, shape (N,), float32
+        log π_old(a|s), in nats.
+    advantage : array, shape (N,), float32
+        Advantages, standardised if the agent says so.
+    value_target : array, shape (N,), float32
+        What the value function is fitted to.
+    """
+
+    obs: typing.Any
+    action: typing.Any
+    log_prob: typing.Any
+    advantage: typing.Any
+    value_target: typing.Any
+
+
+class BadObservationError(ValueError):
+    """An environment gave an observation or a reward that cannot be learned from."""
+
+
+def as_observation(obs, where=""):
+    """Copy an observation to a flat-dtype float32 array and check that it is finite.
+
+    Parameters
+    ----------
+    obs : array-like
+        An observation.
+    where : str
+        Said in the error, for example ``environment 3``.
+
+    Returns
+    -------
+    array, float32
+        A copy: environments may reuse their arrays.
+
+    Raises
+    ------
+    BadObservationError
+        Names the first component that is not finite.
+    """
+    x = numpy.array(obs, dtype=numpy.float32)
+    flat = x.ravel()
+    # The squared norm is finite only if all components are; it may also overflow.
+    if not math.isfinite(flat.dot(flat)) and not numpy.isfinite(flat).all():
+        i = int(numpy.flatnonzero(~numpy.isfinite(flat))[0])
+        raise BadObservationError(
+            f"expected finite observations, got {flat[i]} in component {i}"
+            f"{' of ' + where if where else ''}. Check the environment and the last "
+            "action it was given."
+        )
+    return x
+
+
+class _Slot:
+    """The running path of one environment."""
+
+    def __init__(self):
+        self.obs, self.action, self.reward = [], [], []
+
+
+class PathRecorder:
+    """Turns the calls of the agent protocol into paths, one slot an environment.
+
+    The calls of one environment are ``act`` (observation and action), ``observe`` (the
+    reward that followed, and the next observation), and ``close`` or ``cut`` at ends.
+    """
+
+    def __init__(self):
+        self._slots = {}
+        self._paths = []
+        self._n_steps = 0
+
+    def __len__(self):
+        """Complete steps, those of running paths included."""
+        return self._n_steps
+
+    def waiting(self, slot=0):
+        """Whether an action of this slot still waits for its reward."""
+        running = self._slots.get(slot)
+        return running is not None and len(running.action) > len(running.reward)
+
+    def act(self, obs, action, slot=0):
+        """Record s_t and a_t.
+
+        Parameters
+        ----------
+        obs : array, shape (S,), float32
+            The observation that was acted on.
+        action : array, shape (A,) or ()
+            The action chosen.
+        slot : int
+            Which environment.
+        """
+        running = self._slots.setdefault(slot, _Slot())
+        running.obs.append(obs)
+        running.action.append(action)
+
+    def observe(self, reward, slot=0):
+        """Record r_t.
+
+        Parameters
+        ----------
+        reward : float
+            The reward that followed the last action of this slot.
+        slot : int
+            Which environment.
+
+        Raises
+        ------
+        BadObservationError
+            The reward is not a finite number.
+        """
+        reward = float(numpy.asarray(reward).item())
+        if not math.isfinite(reward):
+            raise BadObservationError(
+                f"expected a finite reward, got {reward} from environment {slot} after "
+                f"action {self._slots[slot].action[-1]}."
+            )
+        self._slots[slot].reward.append(reward)
+        self._n_steps += 1
+
+    def close(self, obs, terminal, slot=0):
+        """End the running path of a slot at its last observation s_n.
+
+        Parameters
+        ----------
+        obs : array, shape (S,), float32
+            s_n.
+        terminal : bool
+            s_n is terminal.
+        slot : int
+            Which environment.
+        """
+        running = self._slots.pop(slot, None)
+        if running is None or not running.reward:
+            return
+        self._paths.append(
+            Path(
+                numpy.stack([*running.obs, obs]),
+                numpy.stack(running.action),
+                numpy.array(running.reward, numpy.float32),
+                bool(terminal),
+            )
+        )
+
+    def drain(self):
+        """Return the closed paths, in the order in which they ended, and forget them."""
+        paths, self._paths = self._paths, []
+        self._n_steps -= sum(len(path.reward) for path in paths)
+        return paths

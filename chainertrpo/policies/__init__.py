@@ -1,0 +1,22 @@
+"""From observations to distributions of actions and to values."""
+
+from chainertrpo.policies.distributions import Categorical, DiagonalGaussian
+from chainertrpo.policies.host import host_policy
+from chainertrpo.policies.models import (
+    MLP,
+    GaussianPolicy,
+    SoftmaxPolicy,
+    ValueFunction,
+)
+from chainertrpo.policies.normalizer import EmpiricalNormalization
+
+__all__ = [
+    "MLP",
+    "Categorical",
+    "DiagonalGaussian",
+    "EmpiricalNormalization",
+    "GaussianPolicy",
+    "SoftmaxPolicy",
+    "ValueFunction",
+    "host_policy",
+]

@@ -1,0 +1,147 @@
+"""Acting on the host: a policy as plain NumPy, without graph, device or Chainer per step.
+
+A policy on the CPU shares its arrays with its host copy, so the copy is always current
+(`numerics.at`, Chainer's optimisers and loaders all write into the arrays they find).
+From a GPU the parameters are copied; the agent makes a new copy after each change.
+"""
+
+import chainer
+import numpy
+
+from chainertrpo.policies.models import GaussianPolicy, SoftmaxPolicy
+
+ACTIVATIONS = {"tanh": numpy.tanh, "relu": lambda x: numpy.maximum(x, 0)}
+
+
+class HostMLP:
+    """The layers of an `MLP` as NumPy arrays.
+
+    Parameters
+    ----------
+    mlp : chainertrpo.policies.models.MLP
+        The network.
+    """
+
+    def __init__(self, mlp):
+        self.activate = ACTIVATIONS[mlp.activation]
+        self.layers = [
+            (_to_host(layer.W.array).T, _to_host(layer.b.array)) for layer in mlp
+        ]
+
+    def __call__(self, x):
+        """Apply the layers to x of shape (S,) or (N, S)."""
+        *hidden, (w, b) = self.layers
+        for w_hidden, b_hidden in hidden:
+            x = self.activate(x.dot(w_hidden) + b_hidden)
+        return x.dot(w) + b
+
+
+class HostGaussian:
+    """A `GaussianPolicy` as NumPy.
+
+    Parameters
+    ----------
+    policy : GaussianPolicy
+        The policy.
+    """
+
+    def __init__(self, policy):
+        self.mlp = HostMLP(policy.mlp)
+        self.log_std = (
+            None
+            if policy.log_std_kind == "state_dependent"
+            else _to_host(getattr(policy.log_std, "array", policy.log_std))
+        )
+
+    def _mean_and_log_std(self, obs):
+        out = self.mlp(obs)
+        if self.log_std is not None:
+            return out, self.log_std
+        size = out.shape[-1] // 2
+        return out[..., :size], out[..., size:]
+
+    def sample(self, obs, rng):
+        """Draw actions for obs of shape (S,) or (N, S): shape (A,) or (N, A), float32."""
+        mean, log_std = self._mean_and_log_std(obs)
+        noise = rng.standard_normal(mean.shape, dtype=numpy.float32)
+        return mean + numpy.exp(log_std) * noise
+
+    def most_probable(self, obs):
+        """The modes for obs of shape (S,) or (N, S)."""
+        return self._mean_and_log_std(obs)[0]
+
+
+class HostCategorical:
+    """A `SoftmaxPolicy` as NumPy.
+
+    Parameters
+    ----------
+    policy : SoftmaxPolicy
+        The policy.
+    """
+
+    def __init__(self, policy):
+        self.mlp = HostMLP(policy.mlp)
+
+    def sample(self, obs, rng):
+        """Draw indices for obs of shape (S,) or (N, S): shape () or (N,), int32."""
+        logits = self.mlp(obs)
+        # Gumbel-max: −log of an exponential variate is a Gumbel variate.
+        noise = numpy.log(rng.standard_exponential(logits.shape))
+        return (logits - noise).argmax(axis=-1).astype("i")
+
+    def most_probable(self, obs):
+        """The most probable indices for obs of shape (S,) or (N, S)."""
+        return self.mlp(obs).argmax(axis=-1).astype("i")
+
+
+class HostLink:
+    """Any other policy, called through Chainer: slower, but any graph will do.
+
+    Parameters
+    ----------
+    policy : chainer.Link
+        Observation batch -> distribution with ChainerRL's names.
+    """
+
+    def __init__(self, policy):
+        self.policy = policy
+
+    def _distribution(self, obs):
+        with chainer.no_backprop_mode(), chainer.using_config("train", False):
+            return self.policy(self.policy.device.send(obs))
+
+    def _act(self, obs, choose):
+        batch = obs if obs.ndim > 1 else obs[None]
+        action = chainer.as_array(choose(self._distribution(batch)))
+        action = _to_host(action)
+        return action if obs.ndim > 1 else action[0]
+
+    def sample(self, obs, rng):
+        """Draw actions; ``dist.sample()`` takes the global generator, not `rng`."""
+        return self._act(obs, lambda dist: dist.sample())
+
+    def most_probable(self, obs):
+        """The modes for obs of shape (S,) or (N, S)."""
+        return self._act(obs, lambda dist: dist.most_probable)
+
+
+def _to_host(array):
+    return chainer.backends.cuda.to_cpu(array)
+
+
+def host_policy(policy):
+    """Return what acts like `policy` on the host.
+
+    Parameters
+    ----------
+    policy : chainer.Link
+        A policy; a subclass of ours that overrides ``forward`` goes through Chainer.
+
+    Returns
+    -------
+    HostGaussian, HostCategorical or HostLink
+        With ``sample(obs, rng)`` and ``most_probable(obs)``.
+    """
+    known = {GaussianPolicy: HostGaussian, SoftmaxPolicy: HostCategorical}
+    return known.get(type(policy), HostLink)(policy)

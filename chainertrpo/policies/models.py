@@ -1,0 +1,257 @@
+"""Multilayer perceptrons from observations to distributions or values."""
+
+import chainer
+import chainer.functions as F
+import chainer.links as L
+import numpy
+from chainer import initializers
+
+from chainertrpo.policies.distributions import Categorical, DiagonalGaussian
+
+ACTIVATIONS = {"tanh": F.tanh, "relu": F.relu}
+INITIALIZERS = {
+    "lecun_normal": initializers.LeCunNormal,
+    "orthogonal": initializers.Orthogonal,
+}
+LOG_STD = ("state_independent", "state_dependent", "fixed")
+
+
+def _choose(table, key, what):
+    if key not in table:
+        raise ValueError(f"expected {what} to be one of {sorted(table)}, got {key!r}.")
+    return table[key] if isinstance(table, dict) else key
+
+
+class MLP(chainer.ChainList):
+    """Fully connected layers, the last one linear; children are named 0, 1, ...
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Input, hidden and output widths.
+    activation : str
+        ``tanh`` or ``relu``, between the layers.
+    init : str
+        ``lecun_normal`` (ChainerRL's example; std = scale/√fan_in) or ``orthogonal``
+        (ChainerRL's reproduction).  Biases start at zero.
+    hidden_scale, last_scale : float
+        Factors of the initial weights, of the hidden layers and of the last.
+    seed : int, numpy.random.RandomState or None
+        Of the initial weights; None takes NumPy's global generator.
+    """
+
+    def __init__(
+        self,
+        sizes,
+        *,
+        activation="tanh",
+        init="orthogonal",
+        hidden_scale=1.0,
+        last_scale=1.0,
+        seed=None,
+    ):
+        super().__init__()
+        if len(sizes) < 2 or min(sizes) < 1:
+            raise ValueError(f"expected positive layer widths, got {tuple(sizes)}.")
+        self.activation = activation
+        self._activate = _choose(ACTIVATIONS, activation, "activation")
+        initializer = _choose(INITIALIZERS, init, "init")
+        rng = seed if hasattr(seed, "normal") else numpy.random
+        if seed is not None and rng is numpy.random:
+            rng = numpy.random.RandomState(seed)
+        for i, (n_in, n_out) in enumerate(zip(sizes[:-1], sizes[1:])):
+            scale = last_scale if i == len(sizes) - 2 else hidden_scale
+            self.append(L.Linear(n_in, n_out, initialW=initializer(scale, rng=rng)))
+
+    def forward(self, x):
+        """Apply the layers.
+
+        Parameters
+        ----------
+        x : array or Variable, shape (N, sizes[0])
+            Inputs.
+
+        Returns
+        -------
+        Variable, shape (N, sizes[-1])
+            Outputs of the last, linear layer.
+        """
+        *hidden, last = self
+        for layer in hidden:
+            x = self._activate(layer(x))
+        return last(x)
+
+
+class GaussianPolicy(chainer.Chain):
+    """An MLP from observations to a `DiagonalGaussian`.
+
+    Parameters
+    ----------
+    obs_size, action_size : int
+        S and A.
+    hidden_sizes : sequence of int
+        Widths of the hidden layers.
+    log_std : str
+        ``state_independent``: one learned vector (the usual TRPO policy);
+        ``state_dependent``: a second half of the last layer; ``fixed``: a constant.
+    log_std_init : float
+        The initial (or constant) log σ; 0 is σ = 1.
+    activation, init, hidden_scale, last_scale, seed
+        As in `MLP`; a small last layer makes the initial mean nearly 0.
+    """
+
+    def __init__(
+        self,
+        obs_size,
+        action_size,
+        hidden_sizes=(64, 64),
+        *,
+        log_std="state_independent",
+        log_std_init=0.0,
+        activation="tanh",
+        init="orthogonal",
+        hidden_scale=1.0,
+        last_scale=0.01,
+        seed=None,
+    ):
+        super().__init__()
+        self.log_std_kind = _choose(LOG_STD, log_std, "log_std")
+        self.action_size = action_size
+        n_out = action_size * (2 if log_std == "state_dependent" else 1)
+        start = numpy.full(action_size, log_std_init, chainer.get_dtype())
+        with self.init_scope():
+            self.mlp = MLP(
+                (obs_size, *hidden_sizes, n_out),
+                activation=activation,
+                init=init,
+                hidden_scale=hidden_scale,
+                last_scale=last_scale,
+                seed=seed,
+            )
+            if log_std == "state_independent":
+                self.log_std = chainer.Parameter(start)
+        if log_std == "fixed":
+            self.add_persistent("log_std", start)
+        if log_std == "state_dependent":
+            self.mlp[-1].b.array[action_size:] = log_std_init
+
+    def forward(self, obs):
+        """Return the distribution of actions.
+
+        Parameters
+        ----------
+        obs : array or Variable, shape (N, S)
+            Observations, normalised if the agent normalises.
+
+        Returns
+        -------
+        DiagonalGaussian
+            Over actions of shape (N, A).
+        """
+        out = self.mlp(obs)
+        if self.log_std_kind == "state_dependent":
+            return DiagonalGaussian(*F.split_axis(out, 2, axis=1))
+        return DiagonalGaussian(out, self.log_std)
+
+
+class SoftmaxPolicy(chainer.Chain):
+    """An MLP from observations to a `Categorical`.
+
+    Parameters
+    ----------
+    obs_size, n_actions : int
+        S and the number of actions.
+    hidden_sizes : sequence of int
+        Widths of the hidden layers.
+    activation, init, hidden_scale, last_scale, seed
+        As in `MLP`; a small last layer makes the initial policy nearly uniform.
+    """
+
+    def __init__(
+        self,
+        obs_size,
+        n_actions,
+        hidden_sizes=(64, 64),
+        *,
+        activation="tanh",
+        init="orthogonal",
+        hidden_scale=1.0,
+        last_scale=0.01,
+        seed=None,
+    ):
+        super().__init__()
+        with self.init_scope():
+            self.mlp = MLP(
+                (obs_size, *hidden_sizes, n_actions),
+                activation=activation,
+                init=init,
+                hidden_scale=hidden_scale,
+                last_scale=last_scale,
+                seed=seed,
+            )
+
+    def forward(self, obs):
+        """Return the distribution of actions.
+
+        Parameters
+        ----------
+        obs : array or Variable, shape (N, S)
+            Observations, normalised if the agent normalises.
+
+        Returns
+        -------
+        Categorical
+            Over indices of shape (N,).
+        """
+        return Categorical(self.mlp(obs))
+
+
+class ValueFunction(chainer.Chain):
+    """An MLP from observations to state values.
+
+    Parameters
+    ----------
+    obs_size : int
+        S.
+    hidden_sizes : sequence of int
+        Widths of the hidden layers.
+    activation, init, hidden_scale, last_scale, seed
+        As in `MLP`.
+    """
+
+    def __init__(
+        self,
+        obs_size,
+        hidden_sizes=(64, 64),
+        *,
+        activation="tanh",
+        init="orthogonal",
+        hidden_scale=1.0,
+        last_scale=1.0,
+        seed=None,
+    ):
+        super().__init__()
+        with self.init_scope():
+            self.mlp = MLP(
+                (obs_size, *hidden_sizes, 1),
+                activation=activation,
+                init=init,
+                hidden_scale=hidden_scale,
+                last_scale=last_scale,
+                seed=seed,
+            )
+
+    def forward(self, obs):
+        """Return the values of states.
+
+        Parameters
+        ----------
+        obs : array or Variable, shape (N, S)
+            Observations, normalised if the agent normalises.
+
+        Returns
+        -------
+        Variable, shape (N, 1)
+            V(s).
+        """
+        return self.mlp(obs)

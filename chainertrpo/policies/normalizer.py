@@ -1,0 +1,122 @@
+"""Observations brought to mean 0 and variance 1, as seen so far."""
+
+import chainer
+import numpy
+
+
+class EmpiricalNormalization(chainer.Link):
+    """Running mean and variance of observations.
+
+    Moments are merged batch by batch in float64 (Chan, Golub and LeVeque 1979), so they
+    equal the moments of all data at once and neither constant columns nor spikes of 1e3
+    (both occur in Humanoid-v4) wear them out.  Names, arguments and defaults are those of
+    ``chainerrl.links.EmpiricalNormalization``; unlike it, the statistics are float64 and
+    stay on the host, because observations are normalised there before the one trip to
+    the device.
+
+    Parameters
+    ----------
+    shape : int or tuple of int
+        Shape of one observation.
+    eps : float
+        Added to the variance: y = (x − mean) / √(var + eps).
+    clip_threshold : float, optional
+        Clip y to ±this; None does not clip.
+    until : int, optional
+        Stop learning after this many observations.
+    """
+
+    def __init__(self, shape, *, eps=1e-2, clip_threshold=None, until=None):
+        super().__init__()
+        if not eps > 0 or (clip_threshold is not None and not clip_threshold > 0):
+            raise ValueError(
+                f"expected eps > 0 and clip_threshold None or > 0, got eps={eps}, "
+                f"clip_threshold={clip_threshold}."
+            )
+        shape = (shape,) if numpy.isscalar(shape) else tuple(shape)
+        self.eps, self.clip_threshold, self.until = eps, clip_threshold, until
+        self.add_persistent("_mean", numpy.zeros((1, *shape)))
+        self.add_persistent("_var", numpy.ones((1, *shape)))
+        self.add_persistent("count", numpy.array(0))
+
+    @property
+    def mean(self):
+        """The mean, float64 array of the shape of one observation."""
+        return self._mean[0]
+
+    @property
+    def std(self):
+        """The standard deviation (population), float64, without `eps`."""
+        return numpy.sqrt(self._var[0])
+
+    def experience(self, x):
+        """Merge a batch into the statistics.
+
+        Parameters
+        ----------
+        x : array, shape (N, ...)
+            Observations; empty batches change nothing.
+
+        Raises
+        ------
+        ValueError
+            The shape is not that of a batch of observations, or a value is not finite.
+        """
+        if x.shape[1:] != self._mean.shape[1:]:
+            raise ValueError(
+                f"expected a batch of observations of shape {self._mean.shape[1:]}, "
+                f"got an array of shape {x.shape}."
+            )
+        if len(x) == 0 or (self.until is not None and self.count >= self.until):
+            return
+        x = numpy.asarray(x, numpy.float64)
+        mean, var = x.mean(axis=0), x.var(axis=0)
+        if not (numpy.isfinite(mean).all() and numpy.isfinite(var).all()):
+            raise ValueError("expected finite observations, got NaN or infinity.")
+        total = int(self.count) + len(x)
+        rate = len(x) / total
+        delta = mean - self._mean
+        self._var += rate * (var - self._var) + rate * (1 - rate) * delta**2
+        self._mean += rate * delta
+        self.count[...] = total
+
+    def forward(self, x, update=True):
+        """Normalise, and by default learn from the batch first.
+
+        Parameters
+        ----------
+        x : array, shape (N, ...) or that of one observation
+            Observations.  Learning needs a batch.
+        update : bool
+            Call `experience` before; agents pass False.
+
+        Returns
+        -------
+        array, float32, shape of `x`
+            Normalised and clipped observations.
+        """
+        if update:
+            self.experience(x)
+        y = (x - self._mean[0]) / numpy.sqrt(self._var[0] + self.eps)
+        y = y.astype(numpy.float32)
+        if self.clip_threshold is not None:
+            limit = numpy.float32(self.clip_threshold)
+            numpy.minimum(y, limit, out=y)
+            numpy.maximum(y, -limit, out=y)
+        return y
+
+    def inverse(self, y):
+        """Undo the normalisation, where nothing was clipped.
+
+        Parameters
+        ----------
+        y : array, shape (N, ...)
+            Normalised observations.
+
+        Returns
+        -------
+        array, float32, shape of `y`
+            Observations.
+        """
+        x = y * numpy.sqrt(self._var[0] + self.eps) + self._mean[0]
+        return x.astype(numpy.float32)

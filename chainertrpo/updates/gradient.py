@@ -1,0 +1,119 @@
+"""Steps along a gradient: minibatch fits by a Chainer optimiser."""
+
+import dataclasses
+import math
+import typing
+
+import chainer.functions as F
+import numpy
+
+
+class FitReport(typing.NamedTuple):
+    """What a fit did.
+
+    Attributes
+    ----------
+    n_updates : int
+        Steps of the optimiser.
+    loss : float
+        Mean loss over the minibatches, each before its step.
+    """
+
+    n_updates: int
+    loss: float
+
+
+def minibatches(n, batch_size, epochs, rng):
+    """Indices of shuffled minibatches, running over the ends of epochs.
+
+    Like Chainer's ``SerialIterator``: each epoch is a new permutation, a batch may take
+    its last rows from the next epoch, and all batches are full.  There are
+    ⌈epochs · n / batch_size⌉ of them.
+
+    Parameters
+    ----------
+    n : int
+        Rows.
+    batch_size : int
+        Rows a batch.
+    epochs : int
+        Passes over the rows.
+    rng : numpy.random.Generator
+        Of the permutations.
+
+    Returns
+    -------
+    list of array, shape (batch_size,)
+        Row indices.
+    """
+    count = math.ceil(epochs * n / batch_size)
+    rounds = math.ceil(count * batch_size / n)
+    order = numpy.concatenate([rng.permutation(n) for _ in range(rounds)])
+    return list(order[: count * batch_size].reshape(count, batch_size))
+
+
+@dataclasses.dataclass(frozen=True)
+class ValueFit:
+    """minimise E[(V(s) − target)²] over minibatches.
+
+    Attributes
+    ----------
+    epochs : int
+        Passes over the batch.
+    batch_size : int
+        Rows a minibatch.
+    """
+
+    epochs: int = 3
+    batch_size: int = 64
+
+    def __post_init__(self):
+        """Refuse values that cannot work."""
+        if self.epochs < 0 or self.batch_size < 1:
+            raise ValueError(
+                f"expected epochs >= 0 and batch_size >= 1, got epochs={self.epochs}, "
+                f"batch_size={self.batch_size}."
+            )
+
+    def __call__(self, vf, optimizer, batch, rng):
+        """Fit a value function in place.
+
+        Parameters
+        ----------
+        vf : chainer.Link
+            Observations -> values of shape (N, 1) or (N,).
+        optimizer : chainer.Optimizer
+            Set up with `vf`.
+        batch : Batch
+            On the device of `vf`.
+        rng : numpy.random.Generator
+            Of the shuffling.
+
+        Returns
+        -------
+        FitReport
+            The number of steps and the mean loss.
+
+        Raises
+        ------
+        FloatingPointError
+            The loss is not finite.
+        """
+        rows = minibatches(len(batch.obs), self.batch_size, self.epochs, rng)
+        rows = vf.device.send(numpy.array(rows).reshape(len(rows), -1))
+        total = 0.0
+        for index in rows:
+            target = batch.value_target[index]
+            value = F.reshape(vf(batch.obs[index]), target.shape)
+            loss = F.mean_squared_error(value, target)
+            vf.cleargrads()
+            loss.backward()
+            optimizer.update()
+            total = total + loss.array
+        loss = float(total) / max(len(rows), 1)
+        if not math.isfinite(loss):
+            raise FloatingPointError(
+                f"expected a finite loss of the value function, got {loss}. Lower the "
+                "learning rate, or clip observations and rewards."
+            )
+        return FitReport(len(rows), loss)
