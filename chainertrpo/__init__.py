@@ -8,7 +8,7 @@ from chainertrpo import _compat  # noqa: F401  isort: skip  (before anything of 
 
 __version__ = "0.1.0"
 
-from chainertrpo.agents import TRPO
+from chainertrpo.agents import PRESETS, TRPO, make_agent, settings_of
 from chainertrpo.data import Batch, Path
 from chainertrpo.policies import (
     EmpiricalNormalization,
@@ -19,6 +19,7 @@ from chainertrpo.policies import (
 from chainertrpo.updates import NaturalStep, ValueFit
 
 __all__ = [
+    "PRESETS",
     "TRPO",
     "Batch",
     "EmpiricalNormalization",
@@ -28,4 +29,6 @@ __all__ = [
     "SoftmaxPolicy",
     "ValueFit",
     "ValueFunction",
+    "make_agent",
+    "settings_of",
 ]

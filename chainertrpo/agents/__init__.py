@@ -1,6 +1,14 @@
-"""The agents."""
+"""The agents, and the settings they had in history."""
 
 from chainertrpo.agents.on_policy import OnPolicyAgent
+from chainertrpo.agents.presets import DEFAULT_PRESET, PRESETS, make_agent, settings_of
 from chainertrpo.agents.variants import TRPO
 
-__all__ = ["TRPO", "OnPolicyAgent"]
+__all__ = [
+    "DEFAULT_PRESET",
+    "PRESETS",
+    "TRPO",
+    "OnPolicyAgent",
+    "make_agent",
+    "settings_of",
+]

@@ -1,0 +1,52 @@
+"""Loops and files around an agent."""
+
+from chainertrpo.experiments.envs import (
+    BadEnvironmentError,
+    Env,
+    SerialVectorEnv,
+    adapt,
+    make_env,
+    resolve,
+)
+from chainertrpo.experiments.evaluation import (
+    Evaluator,
+    eval_performance,
+    run_evaluation_episodes,
+)
+from chainertrpo.experiments.hooks import EpisodeLog, LinearInterpolationHook
+from chainertrpo.experiments.progress import Progress
+from chainertrpo.experiments.run_folder import (
+    describe_environment,
+    draw_learning_curve,
+    prepare_run_folder,
+    read_table,
+)
+from chainertrpo.experiments.training import (
+    train_agent,
+    train_agent_batch,
+    train_agent_batch_with_evaluation,
+    train_agent_with_evaluation,
+)
+
+__all__ = [
+    "BadEnvironmentError",
+    "Env",
+    "EpisodeLog",
+    "Evaluator",
+    "LinearInterpolationHook",
+    "Progress",
+    "SerialVectorEnv",
+    "adapt",
+    "describe_environment",
+    "draw_learning_curve",
+    "eval_performance",
+    "make_env",
+    "prepare_run_folder",
+    "read_table",
+    "resolve",
+    "run_evaluation_episodes",
+    "train_agent",
+    "train_agent_batch",
+    "train_agent_batch_with_evaluation",
+    "train_agent_with_evaluation",
+]

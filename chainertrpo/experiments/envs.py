@@ -1,0 +1,428 @@
+"""Environments of gym and gymnasium, old and new, in the dialect of the agent protocol.
+
+`Env` gives ``reset() -> obs`` and ``step(action) -> obs, reward, done, info`` for all of
+them: ``done`` is a terminal state, ``info["needs_reset"]`` a cut (a time limit), which
+the agent bootstraps.  Actions are clipped to the action space here, at the edge, so that
+the agent learns from the actions it chose.
+"""
+
+import collections
+import difflib
+import importlib
+import importlib.util
+import re
+import sys
+import types
+import warnings
+
+import numpy
+
+# The version whose physics and observations are those of the published results.
+COMPARABLE = {
+    name: 4
+    for name in (
+        "Ant HalfCheetah Hopper Humanoid HumanoidStandup InvertedDoublePendulum "
+        "InvertedPendulum Pusher Reacher Swimmer Walker2d"
+    ).split()
+}
+INSTALL = {
+    "mujoco": "pip install 'chainertrpo[mujoco]'",
+    "box2d": "pip install 'gymnasium[box2d]'",
+    "ale": "pip install 'gymnasium[atari]'",
+    "pygame": "pip install 'gymnasium[classic-control]'",
+    "gymnasium": "pip install gymnasium",
+    "gym": "pip install gym==0.26.2",
+}
+
+
+class BadEnvironmentError(ValueError):
+    """An environment that cannot be made or used; the message says why, and the remedy."""
+
+
+def import_package(name):
+    """Import gym or gymnasium.
+
+    Parameters
+    ----------
+    name : str
+        ``gym`` or ``gymnasium``.
+
+    Returns
+    -------
+    module
+        The package.
+
+    Raises
+    ------
+    BadEnvironmentError
+        It is not installed.
+    """
+    if importlib.util.find_spec(name) is None:
+        raise BadEnvironmentError(
+            f"expected the package {name}, which is not installed. {INSTALL[name]}"
+        )
+    if name == "gym" and "gym" not in sys.modules:
+        # gym prints a notice about its successor on every import; this project chose.
+        notices = types.ModuleType("gym_notices.notices")
+        notices.notices = {}
+        sys.modules.setdefault("gym_notices.notices", notices)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return importlib.import_module(name)
+
+
+def _registered(package):
+    """Ids that a package can make, by name: {"Humanoid": [2, 3, 4]}."""
+    registry = package.envs.registry
+    ids = registry.keys() if hasattr(registry, "keys") else registry.env_specs.keys()
+    versions = collections.defaultdict(list)
+    for env_id in ids:
+        match = re.fullmatch(r"(?P<name>.+)-v(?P<version>\d+)", env_id)
+        if match:
+            versions[match["name"]].append(int(match["version"]))
+    return versions
+
+
+def resolve(env_id, package="auto"):
+    """Find the package and the full id of an environment.
+
+    A bare name means the newest version that is comparable with history: v4 for MuJoCo
+    tasks where it exists, otherwise the newest.
+
+    Parameters
+    ----------
+    env_id : str
+        Such as ``Humanoid`` or ``Hopper-v4``.
+    package : str
+        ``gym``, ``gymnasium``, or ``auto``: gymnasium where it has the id, else gym.
+
+    Returns
+    -------
+    (module, str)
+        The package and the id.
+
+    Raises
+    ------
+    BadEnvironmentError
+        No package has the id; near names are suggested.
+    """
+    if package not in ("auto", "gym", "gymnasium"):
+        raise BadEnvironmentError(
+            f"expected the package auto, gym or gymnasium, got {package!r}."
+        )
+    names = ["gymnasium", "gym"] if package == "auto" else [package]
+    if package == "auto":
+        names = [n for n in names if importlib.util.find_spec(n)] or ["gymnasium"]
+    near = set()
+    for name in names:
+        module = import_package(name)
+        if ":" in env_id:  # "module:Id-v0": the package imports the module itself
+            return module, env_id
+        versions = _registered(module)
+        match = re.fullmatch(r"(?P<name>.+?)(-v(?P<version>\d+))?", env_id)
+        known = versions.get(match["name"] if match else "")
+        if known and match["version"] is None:
+            preferred = COMPARABLE.get(match["name"])
+            version = preferred if preferred in known else max(known)
+            return module, f"{match['name']}-v{version}"
+        if known and int(match["version"]) in known:
+            return module, env_id
+        if known:
+            near |= {f"{match['name']}-v{v}" for v in known}
+        else:
+            lower = {key.lower(): key for key in versions}
+            wanted = match["name"].lower() if match else env_id.lower()
+            found = difflib.get_close_matches(wanted, lower, n=3)
+            near |= {f"{lower[f]}-v{max(versions[lower[f]])}" for f in found}
+    hint = f" Did you mean {', '.join(sorted(near))}?" if near else ""
+    raise BadEnvironmentError(
+        f"expected an environment of {' or '.join(names)}, got {env_id!r}.{hint}"
+    )
+
+
+class Env:
+    """One environment in the dialect of the agent protocol.
+
+    Parameters
+    ----------
+    env : object
+        An environment of gym or gymnasium, with the old API (``step`` gives four values)
+        or the new (five).
+    seed : int, optional
+        Given to the first ``reset`` (or to ``env.seed``), and to the action space.
+    bootstrap_time_limits : bool
+        A time limit is a cut whose value is bootstrapped.  False makes it terminal, as
+        ChainerRL's scripts did with plain ``gym.make``.
+    """
+
+    def __init__(self, env, seed=None, *, bootstrap_time_limits=True):
+        self.env = env
+        self.observation_space, self.action_space = _check_spaces(env)
+        self.bootstrap_time_limits = bootstrap_time_limits
+        spec = getattr(env, "spec", None)
+        self.max_episode_steps = getattr(spec, "max_episode_steps", None)
+        self.n_episodes = 0
+        self.last_return, self.last_length = 0.0, 0
+        self.recent_returns = collections.deque(maxlen=100)
+        self._seed = seed
+        if seed is not None:
+            self.action_space.seed(seed)
+        self._return, self._length = 0.0, 0
+        self._box = hasattr(self.action_space, "low")
+
+    def reset(self):
+        """Start an episode.
+
+        Returns
+        -------
+        array, shape (S,), float32
+            The first observation, flattened.
+        """
+        self._end_episode()
+        seed, self._seed = self._seed, None
+        result = self.env.reset() if seed is None else self._seeded_reset(seed)
+        return self._flat(result[0] if _is_pair(result) else result)
+
+    def _seeded_reset(self, seed):
+        try:
+            return self.env.reset(seed=seed)
+        except TypeError:  # the API before gym 0.22
+            self.env.seed(seed)
+            return self.env.reset()
+
+    def step(self, action):
+        """Take a step.
+
+        Parameters
+        ----------
+        action : array, shape (A,), or int
+            Clipped to the bounds of a Box.
+
+        Returns
+        -------
+        obs : array, shape (S,), float32
+            The next observation.
+        reward : float
+            The reward.
+        done : bool
+            The state is terminal.
+        info : dict
+            The environment's, with ``needs_reset`` True if the episode was cut.
+        """
+        if self._box:
+            space = self.action_space
+            action = numpy.minimum(numpy.maximum(action, space.low), space.high)
+        else:
+            action = int(action) + int(getattr(self.action_space, "start", 0))
+        result = self.env.step(action)
+        if len(result) == 5:
+            obs, reward, done, cut, info = result
+        else:
+            obs, reward, done, info = result
+            cut = bool(info.get("TimeLimit.truncated", False))
+            done = done and not cut
+        if cut and not done:
+            done = not self.bootstrap_time_limits
+            info = {**info, "needs_reset": True}
+        reward = float(reward)
+        self._return += reward
+        self._length += 1
+        if done or cut:
+            self._end_episode()
+        return self._flat(obs), reward, bool(done), info
+
+    def _end_episode(self):
+        if self._length:
+            self.n_episodes += 1
+            self.last_return, self.last_length = self._return, self._length
+            self.recent_returns.append(self._return)
+        self._return, self._length = 0.0, 0
+
+    def _flat(self, obs):
+        obs = numpy.asarray(obs, numpy.float32).ravel()
+        if obs.shape != self.obs_shape:
+            raise BadEnvironmentError(
+                f"expected observations of shape {self.obs_shape}, got {obs.shape}. The "
+                "environment does not keep to its observation_space."
+            )
+        return obs
+
+    @property
+    def obs_shape(self):
+        """Shape of an observation as the agent sees it, (S,)."""
+        return (int(numpy.prod(self.observation_space.shape)),)
+
+    def render(self):
+        """Render as the wrapped environment does."""
+        return self.env.render()
+
+    def close(self):
+        """Close the wrapped environment."""
+        self.env.close()
+
+
+def _is_pair(result):
+    return isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], dict)
+
+
+def _check_spaces(env):
+    obs, action = env.observation_space, env.action_space
+    kinds = [type(space).__name__ for space in (obs, action)]
+    if kinds[0] != "Box":
+        raise BadEnvironmentError(
+            f"expected Box observations, got {kinds[0]}. Flatten them with "
+            "gymnasium.wrappers.FlattenObservation."
+        )
+    if len(obs.shape) > 2:
+        raise BadEnvironmentError(
+            f"expected vectors as observations, got arrays of shape {obs.shape}. Images "
+            "need a convolutional policy: pass your own links and phi to TRPO."
+        )
+    if kinds[1] not in ("Box", "Discrete"):
+        raise BadEnvironmentError(
+            f"expected Box or Discrete actions, got {kinds[1]}. Flatten them with "
+            "gymnasium.spaces.utils.flatten_space, or choose another environment."
+        )
+    if kinds[1] == "Box" and (len(action.shape) != 1 or (action.low > action.high).any()):
+        raise BadEnvironmentError(
+            f"expected a vector of actions with low <= high, got {action}."
+        )
+    if 0 in obs.shape or 0 in action.shape:
+        raise BadEnvironmentError(f"expected non-empty spaces, got {obs} and {action}.")
+    return obs, action
+
+
+def adapt(env):
+    """Bring any environment into the dialect; one that speaks it stays as it is.
+
+    Parameters
+    ----------
+    env : object
+        An `Env`, an environment of gym or gymnasium, or any object with ``reset`` giving
+        an observation and ``step`` giving four values.
+
+    Returns
+    -------
+    object
+        With ``reset() -> obs`` and ``step(action) -> obs, reward, done, info``.
+    """
+    packages = {cls.__module__.split(".")[0] for cls in type(env).__mro__}
+    return Env(env) if packages & {"gym", "gymnasium"} else env
+
+
+def make_env(
+    env_id, seed=None, *, package="auto", render_mode=None, bootstrap_time_limits=True
+):
+    """Make an environment by id.
+
+    Parameters
+    ----------
+    env_id : str
+        See `resolve`.
+    seed : int, optional
+        See `Env`.
+    package : str
+        See `resolve`.
+    render_mode : str, optional
+        ``human`` or ``rgb_array``.
+    bootstrap_time_limits : bool
+        See `Env`.
+
+    Returns
+    -------
+    Env
+        The environment; its ``id`` and ``package`` say what was made.
+
+    Raises
+    ------
+    BadEnvironmentError
+        Unknown id, missing dependency, or spaces that are not supported.
+    """
+    module, full_id = resolve(env_id, package)
+    kwargs = {} if render_mode is None else {"render_mode": render_mode}
+    try:
+        with warnings.catch_warnings():
+            # "out of date" for v4, which is chosen on purpose; gym's np.bool8.
+            warnings.simplefilter("ignore")
+            # gym 0.26's checker needs numpy.bool8, which NumPy 2 lacks.
+            env = module.make(full_id, disable_env_checker=True, **kwargs)
+    except (ImportError, module.error.Error) as error:
+        raise BadEnvironmentError(
+            f"{full_id} of {module.__name__} {module.__version__} cannot be made: "
+            f"{error} {_remedy(error)}"
+        ) from error
+    env = Env(env, seed, bootstrap_time_limits=bootstrap_time_limits)
+    env.id, env.package = full_id, module.__name__
+    return env
+
+
+def _remedy(error):
+    text = str(error).lower()
+    lines = [line for key, line in INSTALL.items() if key in text]
+    return f"Try: {lines[0]}" if lines else ""
+
+
+class SerialVectorEnv:
+    """Several environments stepped one after the other, as ChainerRL's `VectorEnv`.
+
+    Parameters
+    ----------
+    envs : sequence of Env
+        The environments.
+    """
+
+    def __init__(self, envs):
+        self.envs = [adapt(env) for env in envs]
+        self.last_obs = [None] * len(self.envs)
+        self.observation_space = self.envs[0].observation_space
+        self.action_space = self.envs[0].action_space
+
+    @property
+    def num_envs(self):
+        """How many."""
+        return len(self.envs)
+
+    @property
+    def recent_returns(self):
+        """Returns of recent episodes, of all environments."""
+        return [r for env in self.envs for r in getattr(env, "recent_returns", ())]
+
+    def reset(self, mask=None):
+        """Start new episodes.
+
+        Parameters
+        ----------
+        mask : sequence of bool, optional
+            True where the running episode goes on; by default nowhere.
+
+        Returns
+        -------
+        list of array
+            The current observations.
+        """
+        for i, env in enumerate(self.envs):
+            if mask is None or not mask[i]:
+                self.last_obs[i] = env.reset()
+        return list(self.last_obs)
+
+    def step(self, actions):
+        """Take a step in each.
+
+        Parameters
+        ----------
+        actions : sequence
+            One an environment.
+
+        Returns
+        -------
+        obs, rewards, dones, infos : tuple of lists
+            As `Env.step`.
+        """
+        results = [env.step(a) for env, a in zip(self.envs, actions)]
+        self.last_obs, rewards, dones, infos = map(list, zip(*results))
+        return list(self.last_obs), rewards, dones, infos
+
+    def close(self):
+        """Close all."""
+        for env in self.envs:
+            env.close()

@@ -1,0 +1,69 @@
+"""A run's progress: a bar on a terminal, plain lines elsewhere."""
+
+import sys
+import time
+
+import tqdm
+
+
+class Progress:
+    """A hook that shows steps/s, time left, return and KL.
+
+    Parameters
+    ----------
+    total_steps : int
+        Of the run.
+    file : file, optional
+        Where to; by default standard error.
+    bar : bool, optional
+        A bar, or a plain line every `seconds`; by default whether `file` is a terminal.
+    seconds : float
+        Between plain lines.
+    """
+
+    def __init__(self, total_steps, file=None, bar=None, seconds=10.0):
+        self.file = file or sys.stderr
+        self.total = total_steps
+        self.seconds = seconds
+        bar = self.file.isatty() if bar is None else bar
+        self._start = self._last = time.monotonic()
+        self._shown = 0
+        self._bar = (
+            tqdm.tqdm(total=total_steps, unit=" steps", file=self.file, smoothing=0.05)
+            if bar
+            else None
+        )
+
+    def __call__(self, env, agent, step):
+        """Show the state, if it is time to."""
+        now = time.monotonic()
+        wait = 0.2 if self._bar is not None else self.seconds
+        if now - self._last < wait and step < self.total:
+            return
+        self._last = now
+        words = self._words(env, agent)
+        if self._bar is not None:
+            self._bar.set_postfix_str(words, refresh=False)
+            self._bar.update(step - self._bar.n)
+            return
+        rate = step / max(now - self._start, 1e-9)
+        left = tqdm.tqdm.format_interval((self.total - step) / max(rate, 1e-9))
+        print(
+            f"{step:>9}/{self.total} steps  {rate:6.0f} steps/s  {left} left  {words}",
+            file=self.file,
+            flush=True,
+        )
+
+    @staticmethod
+    def _words(env, agent):
+        returns = list(getattr(env, "recent_returns", ()))[-10:]
+        words = [f"return {sum(returns) / len(returns):.1f}"] if returns else []
+        step = getattr(agent, "last_step", None)
+        if step is not None:
+            words.append(f"KL {step.kl:.4f}" if step.accepted else f"({step.reason})")
+        return "  ".join(words)
+
+    def close(self):
+        """End the bar."""
+        if self._bar is not None:
+            self._bar.close()

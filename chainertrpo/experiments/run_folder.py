@@ -1,0 +1,169 @@
+"""A run's folder: what was asked for, on what it ran, and how it went."""
+
+import datetime
+import importlib
+import json
+import os
+import platform
+import subprocess
+import sys
+
+import numpy
+
+from chainertrpo.data import write_json
+
+PACKAGES = ("numpy", "chainer", "cupy", "gym", "gymnasium", "mujoco")
+
+
+def prepare_run_folder(outdir, config):
+    """Make ``outdir/<time>`` with ``config.json`` and ``environment.json``.
+
+    Parameters
+    ----------
+    outdir : str
+        The parent.
+    config : dict
+        Everything that determines the run; JSON.
+
+    Returns
+    -------
+    str
+        The new folder.
+    """
+    stamp = datetime.datetime.now().strftime("%Y%m%dT%H%M%S.%f")
+    path = os.path.join(outdir, stamp)
+    os.makedirs(path)
+    write_json(os.path.join(path, "config.json"), config)
+    write_json(os.path.join(path, "environment.json"), describe_environment())
+    return path
+
+
+def describe_environment():
+    """Versions, machine, command and commit; no environment variables.
+
+    Returns
+    -------
+    dict
+        JSON.
+    """
+    import chainertrpo
+
+    return {
+        "chainertrpo": chainertrpo.__version__,
+        "commit": _commit(os.path.dirname(chainertrpo.__file__)),
+        "command": sys.argv,
+        "python": platform.python_version(),
+        "packages": {name: _version(name) for name in PACKAGES},
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+    }
+
+
+def _version(name):
+    if name not in sys.modules:  # only what the run uses, and nothing new is imported
+        return None
+    return getattr(importlib.import_module(name), "__version__", "unknown")
+
+
+def _processor():
+    try:
+        with open("/proc/cpuinfo") as file:
+            for line in file:
+                if line.startswith("model name"):
+                    return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor()
+
+
+def _commit(folder):
+    try:
+        done = subprocess.run(
+            ["git", "-C", folder, "describe", "--always", "--dirty"],
+            capture_output=True,
+            text=True,
+            timeout=10,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None if done.returncode == 0 else None
+
+
+def read_table(path):
+    """Read ``scores.txt`` or ``episodes.txt``.
+
+    Parameters
+    ----------
+    path : str
+        A file of tab-separated numbers under a header.
+
+    Returns
+    -------
+    dict of str to array, float64
+        The columns.  A last row that a killed run left unfinished is dropped.
+    """
+    with open(path) as file:
+        text = file.read()
+    lines = text[: text.rfind("\n") + 1].splitlines()
+    names = lines[0].split("\t")
+    rows = [[float(x) for x in line.split("\t")] for line in lines[1:]]
+    columns = numpy.array(rows).reshape(-1, len(names)).T
+    return dict(zip(names, columns))
+
+
+def draw_learning_curve(outdir):
+    """Draw ``learning_curve.png`` from the tables in a run's folder.
+
+    Parameters
+    ----------
+    outdir : str
+        The run's folder.
+
+    Returns
+    -------
+    str
+        The picture's path.
+    """
+    import matplotlib.figure
+
+    with open(os.path.join(outdir, "config.json")) as file:
+        config = json.load(file)
+    figure = matplotlib.figure.Figure(figsize=(7, 4.2), layout="constrained")
+    axes = figure.add_subplot()
+    episodes_path = os.path.join(outdir, "episodes.txt")
+    if os.path.exists(episodes_path):
+        episodes = read_table(episodes_path)
+        steps, returns = episodes["steps"], episodes["return"]
+        thin = slice(None, None, max(1, len(steps) // 5000))
+        label = "training episodes (stochastic policy)"
+        axes.plot(
+            steps[thin], returns[thin], ".", ms=2.5, color="0.75", label=label, zorder=1
+        )
+        if len(returns) >= 20:
+            window = max(10, min(100, len(returns) // 20))
+            mean = numpy.convolve(returns, numpy.full(window, 1 / window), "valid")
+            label = f"their mean over {window}"
+            axes.plot(steps[window - 1 :], mean, color="0.45", lw=1.2, label=label)
+    scores = read_table(os.path.join(outdir, "scores.txt"))
+    if len(scores["steps"]):
+        axes.errorbar(
+            scores["steps"],
+            scores["mean"],
+            scores["stdev"],
+            fmt="o-",
+            ms=4,
+            capsize=3,
+            color="C0",
+            label="evaluation, mean ± standard deviation",
+            zorder=3,
+        )
+    axes.set_xlabel("environment steps")
+    axes.set_ylabel("return of an episode")
+    axes.set_title(f"{config.get('agent', 'agent')} on {config.get('env', '')}")
+    axes.set_xlim(left=0)
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8)
+    path = os.path.join(outdir, "learning_curve.png")
+    figure.savefig(path, dpi=130)
+    return path

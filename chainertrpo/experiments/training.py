@@ -1,0 +1,311 @@
+"""ChainerRL's training loops: any agent with the protocol, any environment.
+
+`train_agent` steps one environment, `train_agent_batch` several at once; the forms
+``_with_evaluation`` also write ``scores.txt`` and ``best/``.
+"""
+
+import logging
+import os
+
+from chainertrpo.experiments.envs import adapt
+from chainertrpo.experiments.evaluation import Evaluator
+
+
+def _save(agent, t, outdir, suffix, logger):
+    path = os.path.join(outdir, f"{t}_{suffix}")
+    agent.save(path)
+    logger.info("saved the agent to %s", path)
+
+
+def train_agent(
+    agent,
+    env,
+    steps,
+    outdir,
+    checkpoint_freq=None,
+    max_episode_len=None,
+    step_offset=0,
+    evaluator=None,
+    successful_score=None,
+    step_hooks=(),
+    logger=None,
+):
+    """Train an agent in one environment.
+
+    Parameters
+    ----------
+    agent : object
+        With the agent protocol.
+    env : object
+        Of gym or gymnasium, or with their old interface (see `envs.adapt`).
+    steps : int
+        Environment steps in all.
+    outdir : str
+        Where ``<t>_checkpoint``, ``<t>_except`` (on any exception, Ctrl-C included) and
+        ``<t>_finish`` are saved.
+    checkpoint_freq : int, optional
+        Save every so many steps.
+    max_episode_len : int, optional
+        Cut episodes there.
+    step_offset : int
+        Steps already done before.
+    evaluator : Evaluator, optional
+        Asked at the end of every episode.
+    successful_score : float, optional
+        Stop once the best evaluation reaches it.
+    step_hooks : sequence of callable
+        ``hook(env, agent, t)`` after every step.
+    logger : logging.Logger, optional
+        By default this module's.
+    """
+    logger = logger or logging.getLogger(__name__)
+    os.makedirs(outdir, exist_ok=True)
+    env = adapt(env)
+    t, episodes, length, reward, total = step_offset, 0, 0, 0.0, 0.0
+    try:
+        obs = env.reset()
+        while t < steps:
+            action = agent.act_and_train(obs, reward)
+            obs, reward, done, info = env.step(action)
+            t += 1
+            length += 1
+            total += reward
+            for hook in step_hooks:
+                hook(env, agent, t)
+            cut = length == max_episode_len or info.get("needs_reset", False)
+            if done or cut or t == steps:
+                agent.stop_episode_and_train(obs, reward, done=done)
+                logger.debug("step %d, episode %d: R %g", t, episodes, total)
+                episodes += 1
+                if evaluator is not None:
+                    evaluator.evaluate_if_necessary(t=t, episodes=episodes)
+                    if _succeeded(evaluator, successful_score):
+                        break
+                if t < steps:
+                    obs, reward, length, total = env.reset(), 0.0, 0, 0.0
+            if checkpoint_freq and t % checkpoint_freq == 0:
+                _save(agent, t, outdir, "checkpoint", logger)
+    except (Exception, KeyboardInterrupt):
+        _save(agent, t, outdir, "except", logger)
+        raise
+    _save(agent, t, outdir, "finish", logger)
+
+
+def _succeeded(evaluator, score):
+    return score is not None and evaluator.max_score >= score
+
+
+def train_agent_with_evaluation(
+    agent,
+    env,
+    steps,
+    eval_n_steps,
+    eval_n_episodes,
+    eval_interval,
+    outdir,
+    checkpoint_freq=None,
+    train_max_episode_len=None,
+    step_offset=0,
+    eval_max_episode_len=None,
+    eval_env=None,
+    successful_score=None,
+    step_hooks=(),
+    save_best_so_far_agent=True,
+    logger=None,
+):
+    """Train in one environment and evaluate every so many steps.
+
+    Parameters
+    ----------
+    agent, env, steps, outdir, checkpoint_freq, step_offset, successful_score
+        As in `train_agent`.
+    eval_n_steps, eval_n_episodes : int or None
+        Of each evaluation; one of them is None.
+    eval_interval : int
+        Steps between evaluations; they happen at the ends of episodes.
+    train_max_episode_len, eval_max_episode_len : int, optional
+        Cut episodes there; evaluation takes the training's by default.
+    eval_env : object, optional
+        By default `env` itself.
+    step_hooks, logger
+        As in `train_agent`.
+    save_best_so_far_agent : bool
+        See `Evaluator`.
+    """
+    os.makedirs(outdir, exist_ok=True)
+    env = adapt(env)
+    evaluator = Evaluator(
+        agent=agent,
+        env=env if eval_env is None else eval_env,
+        n_steps=eval_n_steps,
+        n_episodes=eval_n_episodes,
+        eval_interval=eval_interval,
+        outdir=outdir,
+        max_episode_len=eval_max_episode_len or train_max_episode_len,
+        step_offset=step_offset,
+        save_best_so_far_agent=save_best_so_far_agent,
+        logger=logger,
+    )
+    train_agent(
+        agent,
+        env,
+        steps,
+        outdir,
+        checkpoint_freq=checkpoint_freq,
+        max_episode_len=train_max_episode_len,
+        step_offset=step_offset,
+        evaluator=evaluator,
+        successful_score=successful_score,
+        step_hooks=step_hooks,
+        logger=logger,
+    )
+
+
+def train_agent_batch(
+    agent,
+    env,
+    steps,
+    outdir,
+    checkpoint_freq=None,
+    log_interval=None,
+    max_episode_len=None,
+    step_offset=0,
+    evaluator=None,
+    successful_score=None,
+    step_hooks=(),
+    return_window_size=100,
+    logger=None,
+):
+    """Train an agent in several environments at once.
+
+    Parameters
+    ----------
+    agent : object
+        With the batch protocol.
+    env : SerialVectorEnv
+        Or any with ChainerRL's ``VectorEnv`` interface.
+    steps, outdir, checkpoint_freq, max_episode_len, step_offset, evaluator
+        As in `train_agent`; steps are counted over all environments.
+    log_interval : int, optional
+        Log the mean return every so many steps.
+    successful_score, step_hooks, logger
+        As in `train_agent`.
+    return_window_size : int
+        Episodes in the logged mean.
+    """
+    logger = logger or logging.getLogger(__name__)
+    os.makedirs(outdir, exist_ok=True)
+    n = env.num_envs
+    t, episodes, returns = step_offset, 0, []
+    lengths, totals = [0] * n, [0.0] * n
+    try:
+        obs = env.reset()
+        while t < steps:
+            actions = agent.batch_act_and_train(obs)
+            obs, rewards, dones, infos = env.step(actions)
+            cuts = []
+            for i in range(n):
+                lengths[i] += 1
+                totals[i] += rewards[i]
+                cut = lengths[i] == max_episode_len or infos[i].get("needs_reset", False)
+                cuts.append(cut)
+            agent.batch_observe_and_train(obs, rewards, dones, cuts)
+            goes_on = [not (d or c) for d, c in zip(dones, cuts)]
+            for i in range(n):
+                t += 1
+                for hook in step_hooks:
+                    hook(env, agent, t)
+                if checkpoint_freq and t % checkpoint_freq == 0:
+                    _save(agent, t, outdir, "checkpoint", logger)
+                if log_interval and t % log_interval == 0:
+                    recent = returns[-return_window_size:]
+                    mean = sum(recent) / len(recent) if recent else float("nan")
+                    logger.info("step %d, episode %d: mean R %g", t, episodes, mean)
+                if not goes_on[i]:
+                    returns.append(totals[i])
+                    episodes += 1
+                    lengths[i], totals[i] = 0, 0.0
+            if evaluator is not None:
+                evaluator.evaluate_if_necessary(t=t, episodes=episodes)
+                if _succeeded(evaluator, successful_score):
+                    break
+            if t < steps:
+                obs = env.reset(goes_on)
+    except (Exception, KeyboardInterrupt):
+        _save(agent, t, outdir, "except", logger)
+        env.close()
+        raise
+    _save(agent, t, outdir, "finish", logger)
+
+
+def train_agent_batch_with_evaluation(
+    agent,
+    env,
+    steps,
+    eval_n_steps,
+    eval_n_episodes,
+    eval_interval,
+    outdir,
+    checkpoint_freq=None,
+    max_episode_len=None,
+    step_offset=0,
+    eval_max_episode_len=None,
+    return_window_size=100,
+    eval_env=None,
+    log_interval=None,
+    successful_score=None,
+    step_hooks=(),
+    save_best_so_far_agent=True,
+    logger=None,
+):
+    """Train in several environments at once and evaluate every so many steps.
+
+    Parameters
+    ----------
+    agent, env, steps, outdir, checkpoint_freq, max_episode_len, step_offset
+        As in `train_agent_batch`.
+    eval_n_steps, eval_n_episodes, eval_interval, eval_max_episode_len
+        As in `train_agent_with_evaluation`.
+    return_window_size, log_interval, successful_score, step_hooks, logger
+        As in `train_agent_batch`.
+    eval_env : object
+        An environment of its own: stepping the training environments in an evaluation
+        would break the running episodes.
+    save_best_so_far_agent : bool
+        See `Evaluator`.
+
+    Raises
+    ------
+    ValueError
+        `eval_env` is missing.
+    """
+    if eval_env is None:
+        raise ValueError("expected eval_env, an environment of its own, got None.")
+    os.makedirs(outdir, exist_ok=True)
+    evaluator = Evaluator(
+        agent=agent,
+        env=eval_env,
+        n_steps=eval_n_steps,
+        n_episodes=eval_n_episodes,
+        eval_interval=eval_interval,
+        outdir=outdir,
+        max_episode_len=eval_max_episode_len or max_episode_len,
+        step_offset=step_offset,
+        save_best_so_far_agent=save_best_so_far_agent,
+        logger=logger,
+    )
+    train_agent_batch(
+        agent,
+        env,
+        steps,
+        outdir,
+        checkpoint_freq=checkpoint_freq,
+        log_interval=log_interval,
+        max_episode_len=max_episode_len,
+        step_offset=step_offset,
+        evaluator=evaluator,
+        successful_score=successful_score,
+        step_hooks=step_hooks,
+        return_window_size=return_window_size,
+        logger=logger,
+    )
