@@ -28,7 +28,7 @@ import numpy
 
 
 def _restore_sctypes():
-    numpy.sctypes = {
+    numpy.sctypes = {  # noqa: NPY201
         "int": [numpy.int8, numpy.int16, numpy.int32, numpy.int64],
         "uint": [numpy.uint8, numpy.uint16, numpy.uint32, numpy.uint64],
         "float": [numpy.float16, numpy.float32, numpy.float64, numpy.longdouble],
@@ -131,5 +131,7 @@ def array_device(gpu):
         )
     device = chainer.get_device(f"@cupy:{gpu}")
     device.use()
-    cupy.ones(1).sum().item()  # a kernel compiles and runs, or the error comes from here
+    cupy.ones(
+        1
+    ).sum().item()  # a kernel compiles and runs, or the error comes from here
     return device

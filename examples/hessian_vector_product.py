@@ -6,13 +6,12 @@ product with a vector comes from ``chainer.grad`` applied to a gradient.
 
 import argparse
 
-import numpy as np
-
 import chainertrpo  # noqa: F401  (prepares Chainer for this Python and NumPy)
 from chainertrpo.numerics import dense, flatten, gradient, hessian_vector_product
 
-import chainer  # isort: skip
-import chainer.functions as F  # isort: skip
+import chainer
+import chainer.functions as F
+import numpy as np
 
 
 def main():

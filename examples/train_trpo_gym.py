@@ -14,8 +14,6 @@ import os
 import sys
 import time
 
-import numpy as np
-
 from chainertrpo import _compat, make_agent, settings_of
 from chainertrpo.agents import DEFAULT_PRESET, PRESETS
 from chainertrpo.data import BadFileError
@@ -48,10 +46,19 @@ def parse_args():
     add("--render", action="store_true", help="open a window")
     add("--demo", action="store_true", help="evaluate only; see --load")
     add("--load", default="", metavar="DIR", help="a saved agent to start from")
-    add("--trpo-update-interval", type=int, help="steps a batch (default: the preset's)")
-    add("--logger-level", type=int, default=logging.INFO, help="10 is DEBUG (default 20)")
+    add(
+        "--trpo-update-interval", type=int, help="steps a batch (default: the preset's)"
+    )
+    add(
+        "--logger-level",
+        type=int,
+        default=logging.INFO,
+        help="10 is DEBUG (default 20)",
+    )
     add("--monitor", action="store_true", help="write videos of evaluation episodes")
-    add("--preset", choices=sorted(PRESETS), help=f"settings (default {DEFAULT_PRESET})")
+    add(
+        "--preset", choices=sorted(PRESETS), help=f"settings (default {DEFAULT_PRESET})"
+    )
     add("--hidden-sizes", type=int, nargs="+", metavar="N", help="default 64 64")
     add(
         "--curvature",
@@ -182,7 +189,6 @@ def main():
     """Run; a mistake of the user is one line, not a traceback."""
     args = parse_args()
     logging.basicConfig(level=args.logger_level, format="%(message)s")
-    np.random.seed(args.seed)
     try:
         recall(args)
         demo(args) if args.demo else train(args)

@@ -4,9 +4,6 @@ import collections
 import logging
 import os
 
-import chainer
-import numpy
-
 from chainertrpo.agents.storage import load_objects, save_objects
 from chainertrpo.data import (
     Batch,
@@ -16,6 +13,9 @@ from chainertrpo.data import (
     standardize,
 )
 from chainertrpo.policies import host_policy
+
+import chainer
+import numpy
 
 
 def environment_rewards(paths):
@@ -116,7 +116,7 @@ class OnPolicyAgent:
         self.act_deterministically = act_deterministically
         self.logger = logger or logging.getLogger(__name__)
         if seed is None:
-            seed = numpy.random.randint(2**31)
+            seed = numpy.random.randint(2**31)  # noqa: NPY002 (so that it can be seeded)
         streams = numpy.random.SeedSequence(seed).spawn(3)
         # Separate streams: evaluating more often does not change what is learned.
         self._train_rng, self._eval_rng, self._fit_rng = map(
@@ -307,6 +307,11 @@ class OnPolicyAgent:
         -------
         Batch
             On the policy's device.
+
+        Raises
+        ------
+        ValueError
+            `vf` does not give one value a state.
         """
         raw = numpy.concatenate([path.obs for path in paths])
         lengths = [len(path.reward) for path in paths]

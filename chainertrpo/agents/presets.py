@@ -6,8 +6,6 @@ A preset has five parts, each the keyword arguments of one constructor: ``agent`
 
 import copy
 
-import chainer
-
 from chainertrpo.agents.variants import TRPO
 from chainertrpo.policies import (
     EmpiricalNormalization,
@@ -15,6 +13,8 @@ from chainertrpo.policies import (
     SoftmaxPolicy,
     ValueFunction,
 )
+
+import chainer
 
 PARTS = ("agent", "policy", "vf", "vf_optimizer", "obs_normalizer")
 

@@ -8,11 +8,11 @@ do not belong together is refused.
 import hashlib
 import os
 
-import chainer
-import numpy
-
 import chainertrpo
 from chainertrpo.data import BadFileError, read_json, read_npz, write_json, write_npz
+
+import chainer
+import numpy
 
 FORMAT = 1
 
@@ -35,7 +35,7 @@ def arrays_of(x):
         for param in x.target.params():
             rule = param.update_rule
             if rule is not None and rule.state is None:
-                rule._prepare(param)
+                rule._init_states(param)  # no public way; Chainer 7.8.1 is the last
     serializer = chainer.serializers.DictionarySerializer()
     serializer.save(x)
     return {key: numpy.asarray(value) for key, value in serializer.target.items()}

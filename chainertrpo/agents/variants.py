@@ -124,7 +124,11 @@ class TRPO(OnPolicyAgent):
         curvature="hessian",
         seed=None,
     ):
-        if batch_states is not None or recurrent or max_recurrent_sequence_len is not None:
+        if (
+            batch_states is not None
+            or recurrent
+            or max_recurrent_sequence_len is not None
+        ):
             raise ValueError(
                 "expected batch_states=None, recurrent=False and "
                 "max_recurrent_sequence_len=None: recurrent policies are not supported, "

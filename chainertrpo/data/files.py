@@ -115,7 +115,9 @@ def read_npz(path, like=None):
             arrays = {}
             for name in archive.namelist():
                 if not name.endswith(".npy"):
-                    raise BadFileError(f"{path}: expected only .npy members, got {name}.")
+                    raise BadFileError(
+                        f"{path}: expected only .npy members, got {name}."
+                    )
                 with archive.open(name) as member:
                     arrays[name[:-4]] = numpy.lib.format.read_array(
                         member, allow_pickle=False
@@ -135,7 +137,9 @@ def read_npz(path, like=None):
         RuntimeError,
         SyntaxError,
     ) as error:
-        raise BadFileError(f"{path}: not a readable .npz of plain arrays: {error}") from error
+        raise BadFileError(
+            f"{path}: not a readable .npz of plain arrays: {error}"
+        ) from error
     if like is not None:
         _compare(path, arrays, like)
     return arrays
@@ -155,12 +159,17 @@ def _compare(path, arrays, like):
                 f"{path}: expected {name} of shape {want.shape}, got {got.shape}. The "
                 "file belongs to a model of other sizes."
             )
-        if got.dtype.kind != want.dtype.kind or got.dtype.itemsize > want.dtype.itemsize:
+        if (
+            got.dtype.kind != want.dtype.kind
+            or got.dtype.itemsize > want.dtype.itemsize
+        ):
             raise BadFileError(
                 f"{path}: expected {name} of dtype {want.dtype}, got {got.dtype}."
             )
         if got.dtype.kind == "f" and not numpy.isfinite(got).all():
-            raise BadFileError(f"{path}: expected finite numbers in {name}, got NaN or inf.")
+            raise BadFileError(
+                f"{path}: expected finite numbers in {name}, got NaN or inf."
+            )
 
 
 def write_json(path, value):

@@ -19,11 +19,17 @@ import numpy
 
 # The version whose physics and observations are those of the published results.
 COMPARABLE = {
-    name: 4
-    for name in (
-        "Ant HalfCheetah Hopper Humanoid HumanoidStandup InvertedDoublePendulum "
-        "InvertedPendulum Pusher Reacher Swimmer Walker2d"
-    ).split()
+    "Ant": 4,
+    "HalfCheetah": 4,
+    "Hopper": 4,
+    "Humanoid": 4,
+    "HumanoidStandup": 4,
+    "InvertedDoublePendulum": 4,
+    "InvertedPendulum": 4,
+    "Pusher": 4,
+    "Reacher": 4,
+    "Swimmer": 4,
+    "Walker2d": 4,
 }
 INSTALL = {
     "mujoco": "pip install 'chainertrpo[mujoco]'",
@@ -262,7 +268,9 @@ class Env:
 
 
 def _is_pair(result):
-    return isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], dict)
+    return (
+        isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], dict)
+    )
 
 
 def _check_spaces(env):
@@ -283,7 +291,9 @@ def _check_spaces(env):
             f"expected Box or Discrete actions, got {kinds[1]}. Flatten them with "
             "gymnasium.spaces.utils.flatten_space, or choose another environment."
         )
-    if kinds[1] == "Box" and (len(action.shape) != 1 or (action.low > action.high).any()):
+    if kinds[1] == "Box" and (
+        len(action.shape) != 1 or (action.low > action.high).any()
+    ):
         raise BadEnvironmentError(
             f"expected a vector of actions with low <= high, got {action}."
         )

@@ -5,9 +5,9 @@ import os
 import statistics
 import time
 
-import numpy
-
 from chainertrpo.experiments.envs import adapt
+
+import numpy
 
 COLUMNS = ("steps", "episodes", "elapsed", "mean", "median", "stdev", "max", "min")
 
@@ -58,12 +58,16 @@ def run_evaluation_episodes(
         agent.stop_episode()
         if end or not scores:
             scores.append(total)
-            logger.debug("evaluation episode %d: length %d, R %g", len(scores), length, total)
+            logger.debug(
+                "evaluation episode %d: length %d, R %g", len(scores), length, total
+            )
         if len(scores) == n_episodes or (n_steps is not None and t >= n_steps):
             return scores
 
 
-def eval_performance(env, agent, n_steps, n_episodes, max_episode_len=None, logger=None):
+def eval_performance(
+    env, agent, n_steps, n_episodes, max_episode_len=None, logger=None
+):
     """Run episodes without learning and summarise their returns.
 
     Parameters
@@ -78,7 +82,12 @@ def eval_performance(env, agent, n_steps, n_episodes, max_episode_len=None, logg
         episodes, mean, median, stdev (sample; 0 for one episode), max, min.
     """
     scores = run_evaluation_episodes(
-        getattr(env, "envs", [env])[0], agent, n_steps, n_episodes, max_episode_len, logger
+        getattr(env, "envs", [env])[0],
+        agent,
+        n_steps,
+        n_episodes,
+        max_episode_len,
+        logger,
     )
     return {
         "episodes": len(scores),

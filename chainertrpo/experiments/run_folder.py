@@ -8,9 +8,9 @@ import platform
 import subprocess
 import sys
 
-import numpy
-
 from chainertrpo.data import write_json
+
+import numpy
 
 PACKAGES = ("numpy", "chainer", "cupy", "gym", "gymnasium", "mujoco")
 
@@ -144,7 +144,7 @@ def draw_learning_curve(outdir):
             window = max(10, min(100, len(returns) // 20))
             mean = numpy.convolve(returns, numpy.full(window, 1 / window), "valid")
             label = f"their mean over {window}"
-            axes.plot(steps[window - 1 :], mean, color="0.45", lw=1.2, label=label)
+            axes.plot(steps[window - 1 :], mean, color="C1", lw=1.5, label=label)
     scores = read_table(os.path.join(outdir, "scores.txt"))
     if len(scores["steps"]):
         axes.errorbar(

@@ -57,6 +57,11 @@ def train_agent(
         ``hook(env, agent, t)`` after every step.
     logger : logging.Logger, optional
         By default this module's.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        Ctrl-C, after saving; likewise any exception.
     """
     logger = logger or logging.getLogger(__name__)
     os.makedirs(outdir, exist_ok=True)
@@ -192,6 +197,11 @@ def train_agent_batch(
         As in `train_agent`.
     return_window_size : int
         Episodes in the logged mean.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        Ctrl-C, after saving; likewise any exception.
     """
     logger = logger or logging.getLogger(__name__)
     os.makedirs(outdir, exist_ok=True)
@@ -207,7 +217,9 @@ def train_agent_batch(
             for i in range(n):
                 lengths[i] += 1
                 totals[i] += rewards[i]
-                cut = lengths[i] == max_episode_len or infos[i].get("needs_reset", False)
+                cut = lengths[i] == max_episode_len or infos[i].get(
+                    "needs_reset", False
+                )
                 cuts.append(cut)
             agent.batch_observe_and_train(obs, rewards, dones, cuts)
             goes_on = [not (d or c) for d, c in zip(dones, cuts)]

@@ -73,7 +73,7 @@ class DiagonalGaussian:
         return Variable(mean + xp.exp(log_std) * noise)
 
     def log_prob(self, x):
-        """log p(x) = −½ Σₐ ((xₐ − μₐ)/σₐ)² − Σₐ log σₐ − ½ A log 2π.
+        """Log p(x) = −½ Σₐ ((xₐ − μₐ)/σₐ)² − Σₐ log σₐ − ½ A log 2π.
 
         Parameters
         ----------
@@ -194,7 +194,7 @@ class Categorical:
         return Variable((logits + noise).argmax(axis=1).astype("i"))
 
     def log_prob(self, x):
-        """log p(x).
+        """Log p(x).
 
         Parameters
         ----------

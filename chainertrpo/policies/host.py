@@ -5,10 +5,10 @@ A policy on the CPU shares its arrays with its host copy, so the copy is always 
 From a GPU the parameters are copied; the agent makes a new copy after each change.
 """
 
+from chainertrpo.policies.models import GaussianPolicy, SoftmaxPolicy
+
 import chainer
 import numpy
-
-from chainertrpo.policies.models import GaussianPolicy, SoftmaxPolicy
 
 ACTIVATIONS = {"tanh": numpy.tanh, "relu": lambda x: numpy.maximum(x, 0)}
 

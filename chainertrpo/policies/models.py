@@ -1,12 +1,12 @@
 """Multilayer perceptrons from observations to distributions or values."""
 
+from chainertrpo.policies.distributions import Categorical, DiagonalGaussian
+
 import chainer
 import chainer.functions as F
 import chainer.links as L
 import numpy
 from chainer import initializers
-
-from chainertrpo.policies.distributions import Categorical, DiagonalGaussian
 
 ACTIVATIONS = {"tanh": F.tanh, "relu": F.relu}
 INITIALIZERS = {

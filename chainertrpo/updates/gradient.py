@@ -68,7 +68,7 @@ class ValueFit:
     batch_size: int = 64
 
     def __post_init__(self):
-        """Refuse values that cannot work."""
+        """Raise a ValueError for values that cannot work."""  # noqa: DOC501
         if self.epochs < 0 or self.batch_size < 1:
             raise ValueError(
                 f"expected epochs >= 0 and batch_size >= 1, got epochs={self.epochs}, "

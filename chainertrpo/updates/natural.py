@@ -4,9 +4,6 @@ import dataclasses
 import math
 import typing
 
-import chainer
-from chainer import backend
-
 from chainertrpo.numerics import (
     ACCEPTED,
     at,
@@ -21,6 +18,9 @@ from chainertrpo.numerics import (
     unflatten,
 )
 from chainertrpo.updates.objectives import max_kl, mean_entropy, mean_kl, surrogate
+
+import chainer
+from chainer import backend
 
 CONSTRAINTS = {"mean_kl": mean_kl, "max_kl": max_kl}
 
@@ -92,7 +92,7 @@ class Backtrack:
 
 
 def kl_hessian(dist, old, params):
-    """v -> ∇²KL(old ‖ π_θ) v by double backprop: for any policy.
+    """V -> ∇²KL(old ‖ π_θ) v by double backprop: for any policy.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ def kl_hessian(dist, old, params):
 
 
 def kl_gauss_newton(dist, old, params):
-    """v -> JᵀFJv, equal to `kl_hessian` at θ_old.
+    """V -> JᵀFJv, equal to `kl_hessian` at θ_old.
 
     Parameters
     ----------
@@ -127,7 +127,9 @@ def kl_gauss_newton(dist, old, params):
     """
     outputs = list(dist.params)
     metric = getattr(dist, "fisher", None)
-    if metric is None:  # a distribution of another library: its KL says its Fisher matrix
+    if (
+        metric is None
+    ):  # a distribution of another library: its KL says its Fisher matrix
         kl = mean_kl(old=old, new=dist)
         product = hessian_vector_product(
             gradient(kl, outputs, create_graph=True), outputs
@@ -184,7 +186,7 @@ class NaturalStep:
     search: typing.Optional[Backtrack] = Backtrack()
 
     def __post_init__(self):
-        """Refuse values that cannot work."""
+        """Raise a ValueError for values that cannot work."""  # noqa: DOC501
         for name, table in (("curvature", CURVATURES), ("constraint", CONSTRAINTS)):
             if getattr(self, name) not in table:
                 raise ValueError(

@@ -1,0 +1,48 @@
+# Two commands: make train, make test.  Both set everything up in .venv first.
+PYTHON ?= python3
+VENV ?= .venv
+ENV ?= Humanoid
+STEPS ?= 1000000
+ARGS ?=
+CUDA ?= cuda13
+RUN = $(VENV)/bin/python
+
+# Chainer 7.8.1 is built from source and needs a setuptools that still has
+# pkg_resources.  Old pips read the first variable, new ones the second.
+export PIP_CONSTRAINT = build-constraints.txt
+export PIP_BUILD_CONSTRAINT = build-constraints.txt
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: help train test test-gpu test-chainerrl lint clean
+
+help: ## Show this.
+	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 18
+
+$(VENV)/.ok: setup.py pyproject.toml build-constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install -q -e '.[test]'
+	touch $@
+
+train: $(VENV)/.ok ## Train TRPO: ENV=Humanoid STEPS=1000000 ARGS='--seed 1'.
+	$(RUN) examples/train_trpo_gym.py --env $(ENV) --steps $(STEPS) $(ARGS)
+
+test: $(VENV)/.ok ## Run the tests (under 5 minutes on 2 cores).
+	$(RUN) -m pytest $(ARGS)
+
+$(VENV)/.gpu: $(VENV)/.ok
+	$(RUN) -m pip install -q -e '.[test,$(CUDA)]'
+	touch $@
+
+test-gpu: $(VENV)/.gpu ## Run the GPU tests: CUDA=cuda13 or cuda12.
+	$(RUN) -m pytest -m gpu $(ARGS)
+
+$(VENV)/.dev: $(VENV)/.ok
+	$(RUN) -m pip install -q -e '.[dev]'
+	touch $@
+
+lint: $(VENV)/.dev ## Check style, docstrings and formatting.
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+
+clean: ## Remove what make built.
+	rm -rf .venv .venv-* build dist *.egg-info

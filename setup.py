@@ -1,0 +1,51 @@
+"""Installation: what chainertrpo needs, and what it can use.
+
+The reason for each dependency stands in docs/dependencies.md.
+"""
+
+import pathlib
+import re
+
+from setuptools import find_packages, setup
+
+HERE = pathlib.Path(__file__).parent
+VERSION = re.search(
+    r'__version__ = "(.+)"', (HERE / "chainertrpo" / "__init__.py").read_text("utf-8")
+).group(1)
+
+MUJOCO = [
+    # gym 0.26's Hopper and Walker2d need a MuJoCo before 2.3.5; gymnasium takes any.
+    "mujoco==2.3.3; python_version < '3.9'",
+    "imageio; python_version < '3.9'",
+    "gymnasium[mujoco]>=1.0; python_version >= '3.9'",
+]
+NOTEBOOKS = ["nbclient", "nbformat", "ipykernel"]
+TEST = [*MUJOCO, *NOTEBOOKS, "pytest>=7", "scipy"]
+
+setup(
+    name="chainertrpo",
+    version=VERSION,
+    description="Trust Region Policy Optimization on Chainer and CuPy",
+    long_description=(HERE / "README.md").read_text("utf-8"),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    python_requires=">=3.8",
+    packages=find_packages(include=["chainertrpo", "chainertrpo.*"]),
+    install_requires=[
+        "numpy>=1.22",
+        "chainer==7.8.1",
+        "gym==0.26.2",
+        "gymnasium>=0.29; python_version >= '3.9'",
+        "matplotlib>=3.5",
+        "tqdm",
+    ],
+    extras_require={
+        "mujoco": MUJOCO,
+        "cuda12": ["cupy-cuda12x>=12"],
+        "cuda13": ["cupy-cuda13x[ctk]>=14"],
+        "video": ["moviepy"],
+        "notebooks": [*NOTEBOOKS, "jupyterlab"],
+        "test": TEST,
+        "dev": [*TEST, "ruff==0.17.5", "pre-commit"],
+    },
+)
