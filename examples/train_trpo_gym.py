@@ -160,7 +160,7 @@ def train(args):
     args.outdir = prepare_run_folder(args.outdir, config)
     describe(agent, env, args)
     print(f"folder        {args.outdir}")
-    hooks = [Progress(args.steps), EpisodeLog(args.outdir)]
+    progress, log = Progress(args.steps), EpisodeLog(args.outdir)
     start = time.time()
     try:
         train_agent_with_evaluation(
@@ -172,11 +172,12 @@ def train(args):
             eval_n_steps=None,
             eval_n_episodes=args.eval_n_runs,
             eval_interval=args.eval_interval,
-            step_hooks=hooks,
+            step_hooks=[progress],
+            episode_hooks=[progress.episode, log],
         )
     finally:
-        for hook in hooks:
-            hook.close()
+        progress.close()
+        log.close()
         draw_learning_curve(args.outdir)
     print(f"\ntrained {args.steps} steps in {time.time() - start:.0f} s")
     print(f"curve   {args.outdir}/learning_curve.png")

@@ -167,13 +167,9 @@ class Env:
         self.bootstrap_time_limits = bootstrap_time_limits
         spec = getattr(env, "spec", None)
         self.max_episode_steps = getattr(spec, "max_episode_steps", None)
-        self.n_episodes = 0
-        self.last_return, self.last_length = 0.0, 0
-        self.recent_returns = collections.deque(maxlen=100)
         self._seed = seed
         if seed is not None:
             self.action_space.seed(seed)
-        self._return, self._length = 0.0, 0
         self._box = hasattr(self.action_space, "low")
 
     def reset(self):
@@ -184,7 +180,6 @@ class Env:
         array, shape (S,), float32
             The first observation, flattened.
         """
-        self._end_episode()
         seed, self._seed = self._seed, None
         result = self.env.reset() if seed is None else self._seeded_reset(seed)
         return self._flat(result[0] if _is_pair(result) else result)
@@ -230,19 +225,7 @@ class Env:
         if cut and not done:
             done = not self.bootstrap_time_limits
             info = {**info, "needs_reset": True}
-        reward = float(reward)
-        self._return += reward
-        self._length += 1
-        if done or cut:
-            self._end_episode()
-        return self._flat(obs), reward, bool(done), info
-
-    def _end_episode(self):
-        if self._length:
-            self.n_episodes += 1
-            self.last_return, self.last_length = self._return, self._length
-            self.recent_returns.append(self._return)
-        self._return, self._length = 0.0, 0
+        return self._flat(obs), float(reward), bool(done), info
 
     def _flat(self, obs):
         obs = numpy.asarray(obs, numpy.float32).ravel()
@@ -391,11 +374,6 @@ class SerialVectorEnv:
     def num_envs(self):
         """How many."""
         return len(self.envs)
-
-    @property
-    def recent_returns(self):
-        """Returns of recent episodes, of all environments."""
-        return [r for env in self.envs for r in getattr(env, "recent_returns", ())]
 
     def reset(self, mask=None):
         """Start new episodes.

@@ -1,8 +1,11 @@
-"""Things done after every step of a training loop: ``hook(env, agent, t)``."""
+"""Things done in a training loop.
+
+A step hook is called after every step: ``hook(env, agent, t)``, as in ChainerRL.  An
+episode hook is called at the end of every training episode: ``hook(t, total, length)``
+with the undiscounted return.
+"""
 
 import os
-
-from chainertrpo.data import write_atomically
 
 
 class LinearInterpolationHook:
@@ -33,7 +36,7 @@ class LinearInterpolationHook:
 
 
 class EpisodeLog:
-    """Write each training episode to ``episodes.txt``: step, return, length.
+    """An episode hook that writes ``episodes.txt``: step, return, length.
 
     The file is what learning curves of training returns are drawn from; its rows are
     written at once, so that a killed run keeps them.
@@ -45,17 +48,13 @@ class EpisodeLog:
     """
 
     def __init__(self, outdir):
-        self.path = os.path.join(outdir, "episodes.txt")
-        write_atomically(self.path, b"steps\treturn\tlength\n")
-        self._file = open(self.path, "a", buffering=1)  # noqa: SIM115 (kept open)
-        self._seen = {}
+        path = os.path.join(outdir, "episodes.txt")
+        self._file = open(path, "w", buffering=1)  # noqa: SIM115 (kept open)
+        print("steps", "return", "length", sep="\t", file=self._file)
 
-    def __call__(self, env, agent, step):
-        """Write the episodes that have ended."""
-        for i, one in enumerate(getattr(env, "envs", None) or (env,)):
-            if one.n_episodes > self._seen.get(i, 0):
-                self._seen[i] = one.n_episodes
-                print(step, one.last_return, one.last_length, sep="\t", file=self._file)
+    def __call__(self, t, total, length):
+        """Write a row."""
+        print(t, total, length, sep="\t", file=self._file)
 
     def close(self):
         """Close the file."""

@@ -1,5 +1,6 @@
 """A run's progress: a bar on a terminal, plain lines elsewhere."""
 
+import collections
 import sys
 import time
 
@@ -7,7 +8,10 @@ import tqdm
 
 
 class Progress:
-    """A hook that shows steps/s, time left, return and KL.
+    """A step hook that shows steps/s, time left, return and KL.
+
+    Give its method `episode` as an episode hook too: it is where the return (the mean of
+    the last ten episodes) comes from.
 
     Parameters
     ----------
@@ -27,7 +31,7 @@ class Progress:
         self.seconds = seconds
         bar = self.file.isatty() if bar is None else bar
         self._start = self._last = time.monotonic()
-        self._shown = 0
+        self._returns = collections.deque(maxlen=10)
         self._bar = (
             tqdm.tqdm(total=total_steps, unit=" steps", file=self.file, smoothing=0.05)
             if bar
@@ -41,7 +45,7 @@ class Progress:
         if now - self._last < wait and step < self.total:
             return
         self._last = now
-        words = self._words(env, agent)
+        words = self._words(agent)
         if self._bar is not None:
             self._bar.set_postfix_str(words, refresh=False)
             self._bar.update(step - self._bar.n)
@@ -54,9 +58,12 @@ class Progress:
             flush=True,
         )
 
-    @staticmethod
-    def _words(env, agent):
-        returns = list(getattr(env, "recent_returns", ()))[-10:]
+    def episode(self, t, total, length):
+        """Remember the return of an episode."""
+        self._returns.append(total)
+
+    def _words(self, agent):
+        returns = self._returns
         words = [f"return {sum(returns) / len(returns):.1f}"] if returns else []
         step = getattr(agent, "last_step", None)
         if step is not None:

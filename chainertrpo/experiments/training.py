@@ -29,6 +29,8 @@ def train_agent(
     successful_score=None,
     step_hooks=(),
     logger=None,
+    *,
+    episode_hooks=(),
 ):
     """Train an agent in one environment.
 
@@ -57,6 +59,8 @@ def train_agent(
         ``hook(env, agent, t)`` after every step.
     logger : logging.Logger, optional
         By default this module's.
+    episode_hooks : sequence of callable
+        ``hook(t, total, length)`` at the end of every episode, with its return.
 
     Raises
     ------
@@ -82,6 +86,8 @@ def train_agent(
                 agent.stop_episode_and_train(obs, reward, done=done)
                 logger.debug("step %d, episode %d: R %g", t, episodes, total)
                 episodes += 1
+                if done or cut:
+                    _tell(episode_hooks, t, total, length)
                 if evaluator is not None:
                     evaluator.evaluate_if_necessary(t=t, episodes=episodes)
                     if _succeeded(evaluator, successful_score):
@@ -94,6 +100,11 @@ def train_agent(
         _save(agent, t, outdir, "except", logger)
         raise
     _save(agent, t, outdir, "finish", logger)
+
+
+def _tell(episode_hooks, t, total, length):
+    for hook in episode_hooks:
+        hook(t, total, length)
 
 
 def _succeeded(evaluator, score):
@@ -117,6 +128,8 @@ def train_agent_with_evaluation(
     step_hooks=(),
     save_best_so_far_agent=True,
     logger=None,
+    *,
+    episode_hooks=(),
 ):
     """Train in one environment and evaluate every so many steps.
 
@@ -132,7 +145,7 @@ def train_agent_with_evaluation(
         Cut episodes there; evaluation takes the training's by default.
     eval_env : object, optional
         By default `env` itself.
-    step_hooks, logger
+    step_hooks, logger, episode_hooks
         As in `train_agent`.
     save_best_so_far_agent : bool
         See `Evaluator`.
@@ -163,6 +176,7 @@ def train_agent_with_evaluation(
         successful_score=successful_score,
         step_hooks=step_hooks,
         logger=logger,
+        episode_hooks=episode_hooks,
     )
 
 
@@ -180,6 +194,8 @@ def train_agent_batch(
     step_hooks=(),
     return_window_size=100,
     logger=None,
+    *,
+    episode_hooks=(),
 ):
     """Train an agent in several environments at once.
 
@@ -193,7 +209,7 @@ def train_agent_batch(
         As in `train_agent`; steps are counted over all environments.
     log_interval : int, optional
         Log the mean return every so many steps.
-    successful_score, step_hooks, logger
+    successful_score, step_hooks, logger, episode_hooks
         As in `train_agent`.
     return_window_size : int
         Episodes in the logged mean.
@@ -236,6 +252,7 @@ def train_agent_batch(
                 if not goes_on[i]:
                     returns.append(totals[i])
                     episodes += 1
+                    _tell(episode_hooks, t, totals[i], lengths[i])
                     lengths[i], totals[i] = 0, 0.0
             if evaluator is not None:
                 evaluator.evaluate_if_necessary(t=t, episodes=episodes)
@@ -269,6 +286,8 @@ def train_agent_batch_with_evaluation(
     step_hooks=(),
     save_best_so_far_agent=True,
     logger=None,
+    *,
+    episode_hooks=(),
 ):
     """Train in several environments at once and evaluate every so many steps.
 
@@ -279,7 +298,7 @@ def train_agent_batch_with_evaluation(
     eval_n_steps, eval_n_episodes, eval_interval, eval_max_episode_len
         As in `train_agent_with_evaluation`.
     return_window_size, log_interval, successful_score, step_hooks, logger
-        As in `train_agent_batch`.
+        As in `train_agent_batch`; so `episode_hooks`.
     eval_env : object
         An environment of its own: stepping the training environments in an evaluation
         would break the running episodes.
@@ -320,4 +339,5 @@ def train_agent_batch_with_evaluation(
         step_hooks=step_hooks,
         return_window_size=return_window_size,
         logger=logger,
+        episode_hooks=episode_hooks,
     )
