@@ -1,0 +1,95 @@
+"""The examples, as a user runs them: real processes, tiny budgets."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+from chainertrpo.data import read_json
+from chainertrpo.experiments import read_table
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parent.parent
+TRAIN = "examples/train_trpo_gym.py"
+
+
+def run(script, *args, code=0):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-W", "error", str(ROOT / script), *map(str, args)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env=environment,
+        cwd=ROOT,
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    return done
+
+
+def test_the_founding_example():
+    out = run("examples/hessian_vector_product.py").stdout
+    assert "largest difference 0.0" in out
+
+
+@pytest.mark.parametrize("env, other", [("Hopper", "CartPole-v1"), ("CartPole", None)])
+def test_train_then_demo(tmp_path, env, other):
+    flags = ["--env", env, "--steps", 1500, "--trpo-update-interval", 500]
+    flags += ["--eval-interval", 750, "--eval-n-runs", 2, "--hidden-sizes", 16, 8]
+    out = run(TRAIN, *flags, "--outdir", tmp_path).stdout
+    (folder,) = tmp_path.iterdir()
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "1500_finish",
+        "best",
+        "config.json",
+        "environment.json",
+        "episodes.txt",
+        "learning_curve.png",
+        "scores.txt",
+    ]
+    config = read_json(folder / "config.json")
+    assert config["env"] in out and config["hidden_sizes"] == [16, 8]
+    assert read_table(folder / "scores.txt")["steps"][-1] == 1500
+    # What the agent was trained with comes from the run's config.json.
+    out = run(TRAIN, "--demo", "--load", folder / "best", "--eval-n-runs", 2).stdout
+    assert "n_runs: 2 mean: " in out
+    if other:
+        done = run(TRAIN, "--demo", "--load", folder / "best", "--env", other, code=1)
+        assert "error: " in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "flags, message",
+    [
+        (["--env", "Humanod"], "Did you mean Humanoid-v"),
+        (["--demo"], "--load DIR"),
+        (["--seed", "-1"], r"expected a number in [0, 2**31)"),
+        (["--demo", "--load", "nowhere"], "expected a saved agent in nowhere"),
+        (["--preset", "chainer"], "chainerrl-reproduction"),
+    ],
+)
+def test_mistakes_are_one_line_with_a_remedy(flags, message):
+    code = 2 if flags[0] == "--preset" or flags in (["--demo"], ["--seed", "-1"]) else 1
+    done = run(TRAIN, *flags, code=code)
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_missing_gpu_is_an_error_and_never_the_cpu():
+    try:
+        import cupy
+
+        if cupy.cuda.is_available():
+            pytest.skip("there is a GPU here")
+    except Exception:
+        pass
+    done = run(TRAIN, "--env", "CartPole", "--gpu", 0, code=1)
+    assert "error: --gpu 0" in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.gpu
+def test_train_on_the_gpu(tmp_path):
+    flags = ["--env", "CartPole", "--steps", 1500, "--trpo-update-interval", 500]
+    out = run(TRAIN, *flags, "--gpu", 0, "--outdir", tmp_path).stdout
+    assert "@cupy:0" in out
