@@ -226,6 +226,7 @@ def finite_difference_product(gradient_at, theta, eps):
         ``product(v)``: v of shape (P,) -> approximately Hv; zeros for v = 0.
     """
     xp = backend.get_array_module(theta)
+    eps = float(eps)  # a numpy.float64 would promote float32 under NumPy 2
 
     def product(v):
         norm = xp.linalg.norm(v).item()
@@ -262,6 +263,7 @@ def damped(product, damping):
         raise ValueError(
             f"expected damping >= 0, got {damping}. Values of 0.01 to 0.1 are usual."
         )
+    damping = float(damping)  # a numpy.float64 would promote float32 under NumPy 2
     if damping == 0:
         return product
     return lambda v: product(v) + damping * v

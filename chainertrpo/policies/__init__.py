@@ -2,6 +2,7 @@
 
 from chainertrpo.policies.distributions import Categorical, DiagonalGaussian
 from chainertrpo.policies.host import host_policy
+from chainertrpo.policies.linearized import LinearizedPolicy, can_linearize
 from chainertrpo.policies.models import (
     MLP,
     GaussianPolicy,
@@ -16,7 +17,9 @@ __all__ = [
     "DiagonalGaussian",
     "EmpiricalNormalization",
     "GaussianPolicy",
+    "LinearizedPolicy",
     "SoftmaxPolicy",
     "ValueFunction",
+    "can_linearize",
     "host_policy",
 ]

@@ -148,10 +148,54 @@ class GaussianPolicy(chainer.Chain):
         DiagonalGaussian
             Over actions of shape (N, A).
         """
-        out = self.mlp(obs)
+        return self.distribution(self.mlp(obs))
+
+    def distribution(self, out):
+        """Return the distribution that outputs of the MLP stand for.
+
+        Parameters
+        ----------
+        out : array or Variable, shape (N, A) or (N, 2A)
+            Means, and with state-dependent log σ these after them.
+
+        Returns
+        -------
+        DiagonalGaussian
+            Over actions of shape (N, A).
+        """
         if self.log_std_kind == "state_dependent":
             return DiagonalGaussian(*F.split_axis(out, 2, axis=1))
         return DiagonalGaussian(out, self.log_std)
+
+    def fisher(self, dist, tangent, parts, weight):
+        """The Fisher matrix in the MLP's outputs and log σ, times a tangent.
+
+        Parameters
+        ----------
+        dist : DiagonalGaussian
+            On n states.
+        tangent : array, shape of the outputs
+            Of the outputs.
+        parts : dict of str to array
+            The tangent of the parameters, by name; that of log σ is taken.
+        weight : float
+            Factor: the share of these n states in all.
+
+        Returns
+        -------
+        array, dict of str to array
+            The product in the outputs, and in parameters that are not the MLP's.
+        """
+        xp, size = self.xp, self.action_size
+        if self.log_std_kind == "state_dependent":
+            pair = dist.fisher([tangent[:, :size], tangent[:, size:]])
+            return xp.concatenate(pair, axis=1) * weight, {}
+        dot = parts.get("/log_std")
+        pair = dist.fisher(
+            [tangent, xp.zeros_like(self.log_std) if dot is None else dot]
+        )
+        head = {} if dot is None else {"/log_std": pair[1] * weight}
+        return pair[0] * weight, head
 
 
 class SoftmaxPolicy(chainer.Chain):
@@ -203,7 +247,43 @@ class SoftmaxPolicy(chainer.Chain):
         Categorical
             Over indices of shape (N,).
         """
-        return Categorical(self.mlp(obs))
+        return self.distribution(self.mlp(obs))
+
+    def distribution(self, out):
+        """Return the distribution that outputs of the MLP stand for.
+
+        Parameters
+        ----------
+        out : array or Variable, shape (N, A)
+            Logits.
+
+        Returns
+        -------
+        Categorical
+            Over indices of shape (N,).
+        """
+        return Categorical(out)
+
+    def fisher(self, dist, tangent, parts, weight):
+        """The Fisher matrix in the logits, times a tangent.
+
+        Parameters
+        ----------
+        dist : Categorical
+            On n states.
+        tangent : array, shape (n, A)
+            Of the logits.
+        parts : dict
+            Not used: there are no parameters beside the MLP's.
+        weight : float
+            Factor: the share of these n states in all.
+
+        Returns
+        -------
+        array, dict
+            The product in the logits, and an empty dict.
+        """
+        return dist.fisher([tangent])[0] * weight, {}
 
 
 class ValueFunction(chainer.Chain):

@@ -1,25 +1,27 @@
 """One improvement of a link from one batch; each returns a report."""
 
 from chainertrpo.updates.gradient import FitReport, ValueFit, minibatches
-from chainertrpo.updates.natural import (
+from chainertrpo.updates.local_model import (
     CURVATURES,
-    Backtrack,
-    NaturalStep,
-    StepReport,
+    LocalModel,
     kl_gauss_newton,
     kl_hessian,
+    local_model,
 )
+from chainertrpo.updates.natural import Backtrack, NaturalStep, StepReport
 from chainertrpo.updates.objectives import max_kl, mean_entropy, mean_kl, surrogate
 
 __all__ = [
     "CURVATURES",
     "Backtrack",
     "FitReport",
+    "LocalModel",
     "NaturalStep",
     "StepReport",
     "ValueFit",
     "kl_gauss_newton",
     "kl_hessian",
+    "local_model",
     "max_kl",
     "mean_entropy",
     "mean_kl",

@@ -11,18 +11,11 @@ from chainertrpo.numerics import (
     conjugate_gradient,
     damped,
     flatten,
-    gauss_newton_product,
-    gradient,
-    hessian_vector_product,
-    named_params,
-    unflatten,
 )
-from chainertrpo.updates.objectives import max_kl, mean_entropy, mean_kl, surrogate
+from chainertrpo.updates.local_model import CONSTRAINTS, CURVATURES, local_model
 
 import chainer
 from chainer import backend
-
-CONSTRAINTS = {"mean_kl": mean_kl, "max_kl": max_kl}
 
 
 class StepReport(typing.NamedTuple):
@@ -91,59 +84,6 @@ class Backtrack:
     n_tries: int = 11
 
 
-def kl_hessian(dist, old, params):
-    """V -> ∇²KL(old ‖ π_θ) v by double backprop: for any policy.
-
-    Parameters
-    ----------
-    dist, old : distribution
-        π_θ with its graph, and its detached copy.
-    params : dict of str to chainer.Parameter
-        θ, by name.
-
-    Returns
-    -------
-    callable
-        The product.
-    """
-    kl = mean_kl(old=old, new=dist)
-    return hessian_vector_product(gradient(kl, params, create_graph=True), params)
-
-
-def kl_gauss_newton(dist, old, params):
-    """V -> JᵀFJv, equal to `kl_hessian` at θ_old.
-
-    Parameters
-    ----------
-    dist, old : distribution
-        π_θ with its graph, and its detached copy.
-    params : dict of str to chainer.Parameter
-        θ, by name.
-
-    Returns
-    -------
-    callable
-        The product.
-    """
-    outputs = list(dist.params)
-    metric = getattr(dist, "fisher", None)
-    if (
-        metric is None
-    ):  # a distribution of another library: its KL says its Fisher matrix
-        kl = mean_kl(old=old, new=dist)
-        product = hessian_vector_product(
-            gradient(kl, outputs, create_graph=True), outputs
-        )
-
-        def metric(tangents):
-            return unflatten(product(flatten(tangents)), outputs)
-
-    return gauss_newton_product(outputs, params, metric)
-
-
-CURVATURES = {"hessian": kl_hessian, "gauss_newton": kl_gauss_newton}
-
-
 @dataclasses.dataclass(frozen=True)
 class NaturalStep:
     """maximise L(θ) + c·H(θ)  subject to  KL(π_old ‖ π_θ) ≤ δ, to second order.
@@ -169,6 +109,10 @@ class NaturalStep:
         ``hessian`` (double backprop) or ``gauss_newton``.
     constraint : str
         ``mean_kl`` or ``max_kl`` over states: what the search holds below δ.
+    curvature_every : int
+        Take every so-manieth row for the curvature (Baselines' 5).
+    chunk_rows : int
+        Rows worked on at a time; bounds the memory, not the result.
     length_eps : float
         ε.
     search : Backtrack or None
@@ -181,7 +125,9 @@ class NaturalStep:
     damping: float = 1e-2
     entropy_coef: float = 0.0
     curvature: str = "hessian"
+    curvature_every: int = 1
     constraint: str = "mean_kl"
+    chunk_rows: int = 25_000
     length_eps: float = 1e-8
     search: typing.Optional[Backtrack] = Backtrack()
 
@@ -193,6 +139,11 @@ class NaturalStep:
                     f"expected {name} to be one of {sorted(table)}, got "
                     f"{getattr(self, name)!r}."
                 )
+        if self.curvature_every < 1 or self.chunk_rows < 1 or self.cg_iterations < 1:
+            raise ValueError(
+                "expected curvature_every, chunk_rows and cg_iterations >= 1, got "
+                f"{self.curvature_every}, {self.chunk_rows}, {self.cg_iterations}."
+            )
         if not self.max_kl > 0 or not self.damping >= 0 or not self.length_eps >= 0:
             raise ValueError(
                 f"expected max_kl > 0, damping >= 0 and length_eps >= 0, got "
@@ -215,19 +166,23 @@ class NaturalStep:
         StepReport
             Without acceptance the parameters are what they were, bit for bit.
         """
-        dist = policy(batch.obs)
-        old = dist.copy()
-        params = named_params(policy)
-        gain = self._gain(dist, batch)
-        g = flatten(gradient(gain, params))
+        model = local_model(
+            policy,
+            batch,
+            entropy_coef=self.entropy_coef,
+            curvature=self.curvature,
+            curvature_every=self.curvature_every,
+            constraint=self.constraint,
+            chunk_rows=self.chunk_rows,
+        )
+        g = model.gradient
         gradient_norm = float(backend.get_array_module(g).linalg.norm(g))
         if not math.isfinite(gradient_norm):
             return StepReport("nonfinite", gradient_norm=gradient_norm)
         if gradient_norm == 0:
             return StepReport("zero_gradient", gradient_norm=0.0)
 
-        build = CURVATURES[self.curvature]
-        product = damped(build(dist, old, params), self.damping)
+        product = damped(model.product, self.damping)
         solution = conjugate_gradient(product, g, self.cg_iterations, self.cg_tol)
         x = solution.x
         quadratic = float(x.dot(product(x)))
@@ -241,24 +196,19 @@ class NaturalStep:
         if not 0 < quadratic < math.inf:
             return report
 
-        theta = flatten(params.values())
+        theta = flatten(policy)
         step = math.sqrt(2 * self.max_kl / (quadratic + self.length_eps)) * x
-        if self.search is None:
-            search = Backtrack(n_tries=1)
-            accept = _finite
-        else:
-            search = self.search
-            accept = self._accept
-        with chainer.no_backprop_mode():
-            gain_before = float(gain.array)
+        search = self.search or Backtrack(n_tries=1)
+        accept = _finite if self.search is None else self._accept
 
-            def evaluate(fraction):
-                with at(policy, theta + fraction * step):
-                    return self._trial(policy, batch, old, gain_before)
+        def evaluate(fraction):
+            with at(policy, theta + fraction * step), chainer.no_backprop_mode():
+                gain, kl = model.evaluate()
+            return Trial(gain - model.gain, kl)
 
-            found = backtrack(
-                evaluate, accept, shrink=search.shrink, n_tries=search.n_tries
-            )
+        found = backtrack(
+            evaluate, accept, shrink=search.shrink, n_tries=search.n_tries
+        )
         if found.fraction > 0:
             with at(policy, theta + found.fraction * step) as keep:
                 keep()
@@ -268,20 +218,6 @@ class NaturalStep:
             n_tries=found.n_tries,
             **(found.trial._asdict() if found.trial else {}),
         )
-
-    def _gain(self, dist, batch):
-        gain = surrogate(dist, batch)
-        if self.entropy_coef:
-            gain += self.entropy_coef * mean_entropy(dist)
-        return gain
-
-    def _trial(self, policy, batch, old, gain_before):
-        dist = policy(batch.obs)
-        gain = self._gain(dist, batch).array
-        kl = CONSTRAINTS[self.constraint](old=old, new=dist).array
-        xp = backend.get_array_module(gain)
-        gain, kl = xp.stack([gain, kl]).tolist()  # one wait for the device, not two
-        return Trial(gain - gain_before, kl)
 
     def _accept(self, trial):
         if _finite(trial) != ACCEPTED:
