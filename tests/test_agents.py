@@ -275,7 +275,7 @@ def test_a_failed_update_leaves_the_policy(monkeypatch):
     agent = make_agent()
     before = theta(agent)
     monkeypatch.setattr(
-        "chainertrpo.updates.local_model.CONSTRAINTS",
+        "chainertrpo.updates.local.CONSTRAINTS",
         {"mean_kl": lambda old, new: 1 / 0},
     )
     with pytest.raises(ZeroDivisionError):

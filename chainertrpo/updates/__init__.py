@@ -1,7 +1,7 @@
 """One improvement of a link from one batch; each returns a report."""
 
 from chainertrpo.updates.gradient import FitReport, ValueFit, minibatches
-from chainertrpo.updates.local_model import (
+from chainertrpo.updates.local import (
     CURVATURES,
     LocalModel,
     kl_gauss_newton,

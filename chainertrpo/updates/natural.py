@@ -12,7 +12,7 @@ from chainertrpo.numerics import (
     damped,
     flatten,
 )
-from chainertrpo.updates.local_model import CONSTRAINTS, CURVATURES, local_model
+from chainertrpo.updates.local import CONSTRAINTS, CURVATURES, local_model
 
 import chainer
 from chainer import backend
