@@ -2,7 +2,11 @@
 
 from chainertrpo.policies.distributions import Categorical, DiagonalGaussian
 from chainertrpo.policies.host import host_policy
-from chainertrpo.policies.linearized import LinearizedPolicy, can_linearize
+from chainertrpo.policies.linearized import (
+    LinearizedMLP,
+    LinearizedPolicy,
+    can_linearize,
+)
 from chainertrpo.policies.models import (
     MLP,
     GaussianPolicy,
@@ -17,6 +21,7 @@ __all__ = [
     "DiagonalGaussian",
     "EmpiricalNormalization",
     "GaussianPolicy",
+    "LinearizedMLP",
     "LinearizedPolicy",
     "SoftmaxPolicy",
     "ValueFunction",

@@ -31,17 +31,19 @@ ACTIVATIONS = {
 
 
 class LinearizedMLP:
-    """The layers of an `MLP` at its present parameters.
+    """The layers of an `MLP` as plain arrays, NumPy or CuPy.
 
     Parameters
     ----------
-    mlp : MLP
-        The network; its arrays are referred to, not copied.
+    weights : list of (array, array)
+        (W, b) of each layer; referred to, not copied.
+    activation : str
+        As in `MLP`.
     """
 
-    def __init__(self, mlp):
-        self.weights = [(layer.W.array, layer.b.array) for layer in mlp]
-        self._apply, self._slope = ACTIVATIONS[mlp.activation]
+    def __init__(self, weights, activation):
+        self.weights = weights
+        self._apply, self._slope = ACTIVATIONS[activation]
 
     def forward(self, x):
         """Run the network on a chunk.
@@ -95,7 +97,7 @@ class LinearizedMLP:
             t = a
         return t
 
-    def pull(self, kept, cotangent):
+    def pull(self, kept, cotangent, out=None):
         """Jᵀ·u for a chunk.
 
         Parameters
@@ -104,20 +106,26 @@ class LinearizedMLP:
             Of `forward`.
         cotangent : array, shape (n, O)
             u; it may be overwritten.
+        out : list of (array, array), optional
+            Where to write.
 
         Returns
         -------
         list of (array, array)
             (W̄, b̄), a layer each.
         """
-        grads = []
+        xp = backend.get_array_module(cotangent)
+        out = out or [(xp.empty_like(w), xp.empty_like(b)) for w, b in self.weights]
         a = cotangent
-        for (w, _), (h, slope) in zip(self.weights[::-1], kept[::-1]):
-            grads.append((a.T.dot(h), a.sum(axis=0)))
+        for (w, _), (h, slope), (dw, db) in zip(
+            self.weights[::-1], kept[::-1], out[::-1]
+        ):
+            xp.dot(a.T, h, out=dw)
+            a.sum(axis=0, out=db)
             if slope is not None:
                 a = a.dot(w)
                 a *= slope
-        return grads[::-1]
+        return out
 
 
 class LinearizedPolicy:
@@ -138,7 +146,8 @@ class LinearizedPolicy:
     def __init__(self, policy, obs, *, chunk_rows=25_000, keep_bytes=2**28):
         self.policy = policy
         self._params = named_params(policy)
-        self._mlp = LinearizedMLP(policy.mlp)
+        weights = [(layer.W.array, layer.b.array) for layer in policy.mlp]
+        self._mlp = LinearizedMLP(weights, policy.mlp.activation)
         self._layers = [(f"/mlp/{i}/W", f"/mlp/{i}/b") for i in range(len(policy.mlp))]
         self._obs = obs
         n = len(obs)

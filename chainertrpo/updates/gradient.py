@@ -4,6 +4,8 @@ import dataclasses
 import math
 import typing
 
+from chainertrpo.updates.regression import can_fit_flat, fit_flat
+
 import chainer.functions as F
 import numpy
 
@@ -101,15 +103,8 @@ class ValueFit:
         """
         rows = minibatches(len(batch.obs), self.batch_size, self.epochs, rng)
         rows = vf.device.send(numpy.array(rows).reshape(len(rows), -1))
-        total = 0.0
-        for index in rows:
-            target = batch.value_target[index]
-            value = F.reshape(vf(batch.obs[index]), target.shape)
-            loss = F.mean_squared_error(value, target)
-            vf.cleargrads()
-            loss.backward()
-            optimizer.update()
-            total = total + loss.array
+        fit = fit_flat if can_fit_flat(vf, optimizer) else _fit_by_graphs
+        total = fit(vf, optimizer, batch.obs, batch.value_target, rows)
         loss = float(total) / max(len(rows), 1)
         if not math.isfinite(loss):
             raise FloatingPointError(
@@ -117,3 +112,15 @@ class ValueFit:
                 "learning rate, or clip observations and rewards."
             )
         return FitReport(len(rows), loss)
+
+
+def _fit_by_graphs(vf, optimizer, obs, target, batches):
+    total = 0.0
+    for index in batches:
+        y = target[index]
+        loss = F.mean_squared_error(F.reshape(vf(obs[index]), y.shape), y)
+        vf.cleargrads()
+        loss.backward()
+        optimizer.update()
+        total = total + loss.array
+    return total
