@@ -100,6 +100,26 @@ class PlainPolicy:
         z = (action - mean) / np.exp(log_std)
         return (-0.5 * z * z - log_std - 0.5 * np.log(2 * np.pi)).sum(axis=1)
 
+    def entropy(self, theta, obs):
+        """H(π_θ), one a state."""
+        if self.kind == "categorical":
+            log_p = log_softmax(self.params(theta, obs)[0])
+            return -(np.exp(log_p) * log_p).sum(axis=1)
+        _, log_std = self.params(theta, obs)
+        return (log_std + 0.5 * np.log(2 * np.pi * np.e)).sum(axis=1)
+
+    def gain(self, theta, batch, entropy_coef=0.0):
+        """E[π_θ/π_old · A] + c E[H], what a step maximises."""
+        log_ratio = self.log_prob(theta, batch.obs, batch.action) - batch.log_prob
+        mean_entropy = self.entropy(theta, batch.obs).mean()
+        return (
+            np.exp(log_ratio) * batch.advantage
+        ).mean() + entropy_coef * mean_entropy
+
+    def gain_gradient(self, theta, batch, entropy_coef=0.0):
+        """∂ gain / ∂θ."""
+        return column_by_column(lambda t: self.gain(t, batch, entropy_coef), theta)
+
     def kl(self, theta_old, theta, obs):
         """KL(π_old ‖ π_θ), one a state."""
         old, new = self.params(theta_old, obs), self.params(theta, obs)

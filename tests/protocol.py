@@ -134,7 +134,7 @@ class AgentContract:
         assert np.array_equal(agent.act(obs), other.act(obs))
         # The optimiser's moments too: one more update goes the same way.
         for one in (agent, other):
-            one._fit_rng = np.random.default_rng(3)
+            one._streams["fit"] = np.random.default_rng(3)
             one.update(some_paths())
         assert np.array_equal(theta(other), theta(agent))
         assert np.array_equal(flatten(other.vf), flatten(agent.vf))

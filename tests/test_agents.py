@@ -38,7 +38,7 @@ def test_batch_holds_what_the_equations_say():
     """GAE by its definition, log π and V by a pass a state, float64."""
     agent = make_agent(normalize=False, standardize_advantages=False)
     paths = some_paths()
-    batch = agent.batch(paths)
+    batch, _ = agent.batch(paths)
     row = 0
     for path in paths:
         value = agent.vf(path.obs).array[:, 0].astype(float)
@@ -70,7 +70,7 @@ def test_normalizer_learns_after_log_probs_and_before_the_step():
     raw = np.concatenate([path.obs[:-1] for path in paths])
     before = agent.policy(agent.obs_normalizer(raw, update=False))
     expected = before.log_prob(np.concatenate([p.action for p in paths])).array
-    batch = agent.batch(paths)
+    batch, _ = agent.batch(paths)
     np.testing.assert_allclose(batch.log_prob, expected, rtol=1e-6)
     assert int(agent.obs_normalizer.count) == len(raw)
     after = agent.obs_normalizer(raw, update=False)

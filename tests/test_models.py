@@ -26,8 +26,9 @@ every_link = pytest.mark.parametrize("build", LINKS.values(), ids=LINKS)
 def test_policies_compute_what_numpy_does(
     xp, make_policy, make_batch, kind, activation
 ):
+    plain = PlainPolicy(make_policy(kind, activation=activation))
     policy = make_policy(kind, activation=activation, xp=xp)
-    plain, batch = PlainPolicy(policy.copy().to_cpu()), make_batch(policy)
+    batch = make_batch(policy)
     dist = policy(batch.obs)
     assert isinstance(dist, Categorical if kind == "categorical" else DiagonalGaussian)
     obs = np.float64(to_cpu(batch.obs))

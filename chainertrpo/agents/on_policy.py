@@ -1,20 +1,15 @@
 """The agent: ChainerRL's protocol over a path recorder, and one update in five lines."""
 
-import collections
 import logging
 import os
 
+from chainertrpo.agents.acting import Actor
+from chainertrpo.agents.batching import make_batch
+from chainertrpo.agents.checks import check_links, check_settings
+from chainertrpo.agents.statistics import Statistics
 from chainertrpo.agents.storage import load_objects, save_objects
-from chainertrpo.data import (
-    Batch,
-    PathRecorder,
-    as_observation,
-    generalized_advantages,
-    standardize,
-)
-from chainertrpo.policies import host_policy
+from chainertrpo.data import PathRecorder
 
-import chainer
 import numpy
 
 
@@ -103,8 +98,8 @@ class OnPolicyAgent:
         logger=None,
         seed=None,
     ):
-        _check_links(policy, vf, vf_optimizer)
-        _check_settings(gamma, lambd, update_interval)
+        check_links(policy, vf, vf_optimizer)
+        check_settings(gamma, lambd, update_interval)
         self.policy, self.vf, self.vf_optimizer = policy, vf, vf_optimizer
         self.obs_normalizer = obs_normalizer
         if obs_normalizer is not None:
@@ -117,19 +112,22 @@ class OnPolicyAgent:
         self.logger = logger or logging.getLogger(__name__)
         if seed is None:
             seed = numpy.random.randint(2**31)  # noqa: NPY002 (so that it can be seeded)
-        streams = numpy.random.SeedSequence(seed).spawn(3)
         # Separate streams: evaluating more often does not change what is learned.
-        self._train_rng, self._eval_rng, self._fit_rng = map(
-            numpy.random.default_rng, streams
+        self._streams = {
+            name: numpy.random.default_rng(sequence)
+            for name, sequence in zip(
+                ("train", "eval", "fit"), numpy.random.SeedSequence(seed).spawn(3)
+            )
+        }
+        self._statistics = Statistics(
+            value_stats_window,
+            entropy_stats_window,
+            kl_stats_window,
+            policy_step_size_stats_window,
         )
         self._recorder = PathRecorder()
-        self._host = host_policy(policy)
         self._last_obs = {}
-        self._values = collections.deque(maxlen=value_stats_window)
-        self._entropies = collections.deque(maxlen=entropy_stats_window)
-        self._kls = collections.deque(maxlen=kl_stats_window)
-        self._step_sizes = collections.deque(maxlen=policy_step_size_stats_window)
-        self._explained_variance = numpy.nan
+        self._actor = self.actor()
         self.n_updates = 0
         self.last_step = self.last_fit = None
 
@@ -150,12 +148,12 @@ class OnPolicyAgent:
         array, shape (A,), or int
             a_t, not clipped to the action space.
         """
-        obs = self._observation(obs)
+        obs = self._actor.features(obs)
         if self._recorder.waiting():
             self._recorder.observe(reward)
             self._last_obs[0] = obs
             self._update_if_ready()
-        action = self._choose(obs, self._train_rng)
+        action = self._actor.sample(obs, self._streams["train"])
         self._recorder.act(obs, action)
         return action
 
@@ -173,7 +171,7 @@ class OnPolicyAgent:
         """
         if not self._recorder.waiting():
             return
-        obs = self._observation(obs)
+        obs = self._actor.features(obs)
         self._recorder.observe(reward)
         self._recorder.close(obs, done)
         self._last_obs.pop(0, None)
@@ -192,8 +190,7 @@ class OnPolicyAgent:
         array, shape (A,), or int
             Sampled, or the most probable one with `act_deterministically`.
         """
-        rng = None if self.act_deterministically else self._eval_rng
-        return self._choose(self._observation(obs), rng)
+        return self._evaluate(self._actor.features(obs))
 
     def stop_episode(self):
         """End an episode of `act`; there is nothing to forget."""
@@ -214,7 +211,7 @@ class OnPolicyAgent:
             Actions.
         """
         obs = self._observations(batch_obs)
-        actions = self._choose(obs, self._train_rng)
+        actions = self._actor.sample(obs, self._streams["train"])
         for slot, pair in enumerate(zip(obs, actions)):
             self._recorder.act(*pair, slot)
         return actions
@@ -256,8 +253,7 @@ class OnPolicyAgent:
         array, shape (E, A) or (E,)
             Actions.
         """
-        rng = None if self.act_deterministically else self._eval_rng
-        return self._choose(self._observations(batch_obs), rng)
+        return self._evaluate(self._observations(batch_obs))
 
     def batch_observe(self, batch_obs, batch_reward, batch_done, batch_reset):
         """Follow `batch_act`; there is nothing to remember.
@@ -286,17 +282,15 @@ class OnPolicyAgent:
         if not sum(len(path.reward) for path in paths):
             raise ValueError("expected paths with at least one step, got none.")
         paths = self.rewards(paths)
-        batch = self.batch(paths)
+        batch, beliefs = self.batch(paths)
         self.last_step = self.improve(self.policy, batch)
-        self.last_fit = self.fit(self.vf, self.vf_optimizer, batch, self._fit_rng)
-        self.record(self.last_step, self.last_fit)
+        self.last_fit = self.fit(
+            self.vf, self.vf_optimizer, batch, self._streams["fit"]
+        )
+        self.record(beliefs, self.last_step, self.last_fit)
 
     def batch(self, paths):
-        """Values, log-probabilities and advantages of paths: one trip to the device.
-
-        As in ChainerRL, log π_old and V are those of the normaliser under which the
-        actions were taken; then the normaliser learns from the batch, and the update
-        sees observations under the new statistics.
+        """Values, log-probabilities and advantages of paths: see `make_batch`.
 
         Parameters
         ----------
@@ -305,81 +299,46 @@ class OnPolicyAgent:
 
         Returns
         -------
-        Batch
-            On the policy's device.
-
-        Raises
-        ------
-        ValueError
-            `vf` does not give one value a state.
+        Batch, Beliefs
+            The batch is on the policy's device.
         """
-        raw = numpy.concatenate([path.obs for path in paths])
-        lengths = [len(path.reward) for path in paths]
-        ends = numpy.cumsum([n + 1 for n in lengths])
-        taken = numpy.ones(len(raw), bool)
-        taken[ends - 1] = False  # the last observation of a path has a value, no action
-        send = self.policy.device.send
-        action = send(numpy.concatenate([path.action for path in paths]))
-
-        with chainer.no_backprop_mode(), chainer.using_config("train", False):
-            obs = send(self._normalize(raw))
-            value = _to_host(self.vf(obs)).reshape(-1)
-            if len(value) != len(raw):
-                raise ValueError(
-                    f"expected one value a state from vf, got {len(value)} for "
-                    f"{len(raw)} states. Its last layer must have one output."
-                )
-            dist = self.policy(obs[send(taken)])
-            log_prob = dist.log_prob(action).array
-            self._entropies.extend(_to_host(dist.entropy).tolist())
-
-        advantage = numpy.concatenate(
-            [
-                generalized_advantages(
-                    path.reward,
-                    value[end - len(path.obs) : end],
-                    path.terminal,
-                    self.gamma,
-                    self.lambd,
-                )
-                for path, end in zip(paths, ends)
-            ]
-        )
-        value = value[taken]
-        target = advantage + value
-        self._values.extend(value.tolist())
-        self._explained_variance = _explained_variance(value, target)
-        if self.standardize_advantages:
-            advantage = standardize(advantage)
-        if self.obs_normalizer is None:
-            obs = obs[send(taken)]
-        else:
-            self.obs_normalizer.experience(raw[taken])
-            obs = send(self._normalize(raw[taken]))
-        return Batch(
-            obs,
-            action,
-            log_prob,
-            send(advantage.astype(numpy.float32)),
-            send(target.astype(numpy.float32)),
+        return make_batch(
+            paths,
+            self.policy,
+            self.vf,
+            actor=self._actor,
+            normalizer=self.obs_normalizer,
+            gamma=self.gamma,
+            lambd=self.lambd,
+            standardize_advantages=self.standardize_advantages,
         )
 
-    def record(self, step, fit):
+    def record(self, beliefs, step, fit):
         """Remember what an update did, for `get_statistics`, and act as it says.
 
         Parameters
         ----------
+        beliefs : Beliefs
+            Of the batch.
         step : StepReport
             Of the policy.
         fit : FitReport
             Of the value function.
         """
         self.n_updates += 1
-        self._host = host_policy(self.policy)
-        self._step_sizes.append(step.fraction)
-        if step.accepted:
-            self._kls.append(step.kl)
+        self._actor = self.actor()
+        self._statistics.add(beliefs, step)
         self.logger.debug("update %d: %s, %s", self.n_updates, step, fit)
+
+    def actor(self):
+        """What this agent does with observations at this moment.
+
+        Returns
+        -------
+        Actor
+            In plain NumPy; it can be sent to another process.
+        """
+        return Actor(self.policy, self.obs_normalizer, self.phi)
 
     def get_statistics(self):
         """Averages over recent steps and updates, with ChainerRL's names.
@@ -391,13 +350,7 @@ class OnPolicyAgent:
             average_policy_step_size (fraction of the full step, 0 if rejected),
             explained_variance (of the last update's value targets); nan before any.
         """
-        return [
-            ("average_value", _mean(self._values)),
-            ("average_entropy", _mean(self._entropies)),
-            ("average_kl", _mean(self._kls)),
-            ("average_policy_step_size", _mean(self._step_sizes)),
-            ("explained_variance", self._explained_variance),
-        ]
+        return self._statistics.named()
 
     # Files
 
@@ -421,7 +374,34 @@ class OnPolicyAgent:
             The folder.
         """
         load_objects(dirname, self._saved())
-        self._host = host_policy(self.policy)
+        self._actor = self.actor()
+
+    def get_state(self):
+        """Return what goes on beside the files of `save`, as JSON.
+
+        Returns
+        -------
+        dict
+            Random streams, statistics and the number of updates; not running paths.
+        """
+        return {
+            "streams": {k: rng.bit_generator.state for k, rng in self._streams.items()},
+            "statistics": self._statistics.get_state(),
+            "n_updates": self.n_updates,
+        }
+
+    def set_state(self, state):
+        """Go on from a state.
+
+        Parameters
+        ----------
+        state : dict
+            Of `get_state`.
+        """
+        for name, rng in self._streams.items():
+            rng.bit_generator.state = state["streams"][name]
+        self._statistics.set_state(state["statistics"])
+        self.n_updates = state["n_updates"]
 
     def _saved(self):
         objects = {name: getattr(self, name) for name in self.saved_attributes}
@@ -429,22 +409,13 @@ class OnPolicyAgent:
 
     # Helpers
 
-    def _observation(self, obs):
-        return as_observation(obs if self.phi is None else self.phi(obs))
-
     def _observations(self, batch_obs):
-        return numpy.stack([self._observation(obs) for obs in batch_obs])
+        return numpy.stack([self._actor.features(obs) for obs in batch_obs])
 
-    def _normalize(self, obs):
-        if self.obs_normalizer is None:
-            return obs
-        return chainer.as_array(self.obs_normalizer(obs, update=False))
-
-    def _choose(self, obs, rng):
-        obs = self._normalize(obs)
-        if rng is None:
-            return self._host.most_probable(obs)
-        return self._host.sample(obs, rng)
+    def _evaluate(self, features):
+        if self.act_deterministically:
+            return self._actor.most_probable(features)
+        return self._actor.sample(features, self._streams["eval"])
 
     def _update_if_ready(self):
         if len(self._recorder) < self.update_interval:
@@ -453,58 +424,3 @@ class OnPolicyAgent:
             self._recorder.close(obs, False, slot)
         self._last_obs.clear()
         self.update(self._recorder.drain())
-
-
-def _mean(values):
-    return float(numpy.mean(values)) if values else numpy.nan
-
-
-def _to_host(x):
-    return chainer.backends.cuda.to_cpu(chainer.as_array(x))
-
-
-def _explained_variance(value, target):
-    variance = numpy.var(target)
-    return float(1 - numpy.var(target - value) / variance) if variance else numpy.nan
-
-
-def _check_settings(gamma, lambd, update_interval):
-    if not (0 <= gamma <= 1 and 0 <= lambd <= 1):
-        raise ValueError(
-            f"expected gamma and lambd in [0, 1], got gamma={gamma}, lambd={lambd}."
-        )
-    if update_interval < 2:
-        raise ValueError(
-            f"expected update_interval >= 2, got {update_interval}; TRPO's batches have "
-            "thousands of steps."
-        )
-
-
-def _check_links(policy, vf, vf_optimizer):
-    if policy.device != vf.device:
-        raise ValueError(
-            f"expected policy and vf on one device, got policy on {policy.device} and vf "
-            f"on {vf.device}. Call vf.to_device(policy.device)."
-        )
-    for what, link in (("policy", policy), ("vf", vf)):
-        for name, param in link.namedparams():
-            if param.array is not None and param.dtype not in ("float32", "float64"):
-                raise TypeError(
-                    f"expected float32 parameters, got {param.dtype} in {what}{name}. "
-                    "Half precision cannot hold a KL divergence of 0.01: build the model "
-                    "with chainer.config.dtype = numpy.float32."
-                )
-    shared = {id(p) for p in policy.params()} & {id(p) for p in vf.params()}
-    if shared:
-        raise ValueError(
-            f"expected separate networks, but policy and vf share {len(shared)} "
-            "parameters. The natural step and the optimiser would move them both ways: "
-            "build vf as its own link."
-        )
-    target = getattr(vf_optimizer, "target", None)
-    if target is not vf:
-        raise ValueError(
-            "expected vf_optimizer to be set up with vf, got one "
-            + ("without a target" if target is None else "set up with another link")
-            + ". Call vf_optimizer.setup(vf)."
-        )

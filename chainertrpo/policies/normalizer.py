@@ -4,6 +4,40 @@ import chainer
 import numpy
 
 
+class Normalization:
+    """y = clip((x − mean) · scale), in float64, given as float32.
+
+    Parameters
+    ----------
+    mean, scale : array, shape of one observation, float64
+        The moments.
+    clip_threshold : float or None
+        Clip to ±this.
+    """
+
+    BLOCK = 256  # rows: what is worked on stays in the cache
+
+    def __init__(self, mean, scale, clip_threshold):
+        self.mean, self.scale, self.clip_threshold = mean, scale, clip_threshold
+
+    def __call__(self, x):
+        """Normalise x, one observation or a batch of them."""
+        if x.ndim == self.mean.ndim:
+            return self._block(x).astype(numpy.float32)
+        out = numpy.empty(x.shape, numpy.float32)
+        for i in range(0, len(x), self.BLOCK):
+            out[i : i + self.BLOCK] = self._block(x[i : i + self.BLOCK])
+        return out
+
+    def _block(self, x):
+        y = x - self.mean
+        y *= self.scale
+        if self.clip_threshold is not None:
+            numpy.minimum(y, self.clip_threshold, out=y)
+            numpy.maximum(y, -self.clip_threshold, out=y)
+        return y
+
+
 class EmpiricalNormalization(chainer.Link):
     """Running mean and variance of observations.
 
@@ -97,13 +131,18 @@ class EmpiricalNormalization(chainer.Link):
         """
         if update:
             self.experience(x)
-        y = (x - self._mean[0]) / numpy.sqrt(self._var[0] + self.eps)
-        y = y.astype(numpy.float32)
-        if self.clip_threshold is not None:
-            limit = numpy.float32(self.clip_threshold)
-            numpy.minimum(y, limit, out=y)
-            numpy.maximum(y, -limit, out=y)
-        return y
+        return self.snapshot()(x)
+
+    def snapshot(self):
+        """Return what `forward` does at this moment, as plain NumPy that never learns.
+
+        Returns
+        -------
+        Normalization
+            It can be sent to another process.
+        """
+        scale = 1 / numpy.sqrt(self._var[0] + self.eps)
+        return Normalization(self._mean[0].copy(), scale, self.clip_threshold)
 
     def inverse(self, y):
         """Undo the normalisation, where nothing was clipped.

@@ -1,0 +1,91 @@
+"""Acting: from what an environment gives to what it is given, on the host."""
+
+import functools
+
+from chainertrpo.data import as_observation
+from chainertrpo.policies import EmpiricalNormalization, host_policy
+
+import chainer
+
+
+class Actor:
+    """A policy, normaliser and phi at this moment, in plain NumPy.
+
+    An actor can be sent to another process, and acts there as here.
+
+    Parameters
+    ----------
+    policy : chainer.Link
+        The policy.
+    normalizer : EmpiricalNormalization, optional
+        Or any with ChainerRL's ``normalizer(batch, update=False)``.
+    phi : callable, optional
+        Applied to an observation before everything else.
+    """
+
+    def __init__(self, policy, normalizer=None, phi=None):
+        self.policy = host_policy(policy)
+        self.phi = phi
+        if normalizer is None:
+            self.normalize = None
+        elif type(normalizer) is EmpiricalNormalization:
+            self.normalize = normalizer.snapshot()
+        else:
+            self.normalize = functools.partial(_normalize_by_link, normalizer)
+
+    def features(self, obs):
+        """Apply phi, copy to float32, and refuse what is not finite.
+
+        Parameters
+        ----------
+        obs : array-like
+            As the environment gave it.
+
+        Returns
+        -------
+        array, shape (S,), float32
+            A copy.
+        """
+        return as_observation(obs if self.phi is None else self.phi(obs))
+
+    def sample(self, features, rng):
+        """Draw actions.
+
+        Parameters
+        ----------
+        features : array, shape (S,) or (N, S)
+            From `features`.
+        rng : numpy.random.Generator
+            The random stream.
+
+        Returns
+        -------
+        array, shape (A,) or (N, A) float32, or () or (N,) int32
+            Actions.
+        """
+        return self.policy.sample(self._normalized(features), rng)
+
+    def most_probable(self, features):
+        """The modes.
+
+        Parameters
+        ----------
+        features : array, shape (S,) or (N, S)
+            From `features`.
+
+        Returns
+        -------
+        array
+            As `sample`.
+        """
+        return self.policy.most_probable(self._normalized(features))
+
+    def _normalized(self, features):
+        return features if self.normalize is None else self.normalize(features)
+
+
+def _normalize_by_link(normalizer, x):
+    """Call a normaliser of another library, which may insist on a batch."""
+    batch = x if x.ndim > 1 else x[None]
+    y = chainer.as_array(normalizer(batch, update=False))
+    return y if x.ndim > 1 else y[0]

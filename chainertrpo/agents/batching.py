@@ -1,0 +1,158 @@
+"""From paths to the batch of an update: values, log-probabilities, advantages."""
+
+import typing
+
+from chainertrpo.data import Batch, generalized_advantages, standardize
+
+import chainer
+import numpy
+
+CHUNK_ROWS = 25_000
+
+
+class Beliefs(typing.NamedTuple):
+    """What policy and value function said of a batch before the update.
+
+    Attributes
+    ----------
+    value : array, shape (N,)
+        V(s).
+    entropy : array, shape (N,)
+        H(π(·|s)), nats.
+    explained_variance : float
+        1 − Var[target − V] / Var[target]; nan if the targets are all equal.
+    """
+
+    value: typing.Any
+    entropy: typing.Any
+    explained_variance: float
+
+
+def make_batch(
+    paths, policy, vf, *, actor, normalizer, gamma, lambd, standardize_advantages
+):
+    """Make the batch of an update, and let the normaliser learn from it.
+
+    As in ChainerRL, log π_old and V are those of the normaliser under which the actions
+    were taken; then it learns from the batch, and the update sees observations under the
+    new statistics.  Rows are worked through in chunks.
+
+    Parameters
+    ----------
+    paths : list of Path
+        What was experienced.
+    policy, vf : chainer.Link
+        At the parameters with which it was.
+    actor : Actor
+        With the normaliser's statistics of that time.
+    normalizer : EmpiricalNormalization or None
+        Learns here.
+    gamma, lambd : float
+        Discount and GAE's λ.
+    standardize_advantages : bool
+        Bring advantages to mean 0 and deviation 1.
+
+    Returns
+    -------
+    Batch, Beliefs
+        The batch on the policy's device, the beliefs on the host.
+
+    Raises
+    ------
+    ValueError
+        `vf` does not give one value a state.
+    """
+    send = policy.device.send
+    value, log_prob, entropy, advantage = [], [], [], []
+    with chainer.no_backprop_mode(), chainer.using_config("train", False):
+        for group in _groups(paths):
+            raw, taken = _rows(group)
+            obs = send(raw if actor.normalize is None else actor.normalize(raw))
+            v = _values(vf, obs)
+            dist = policy(obs[send(taken)])
+            action = send(numpy.concatenate([path.action for path in group]))
+            log_prob.append(dist.log_prob(action).array)
+            entropy.append(_to_host(dist.entropy))
+            value.append(v[taken])
+            ends = numpy.cumsum([len(path.obs) for path in group])
+            for path, v_path in zip(group, numpy.split(v, ends[:-1])):
+                advantage.append(
+                    generalized_advantages(
+                        path.reward, v_path, path.terminal, gamma, lambd
+                    )
+                )
+    value, advantage = numpy.concatenate(value), numpy.concatenate(advantage)
+    target = advantage + value
+    if standardize_advantages:
+        advantage = standardize(advantage)
+    if normalizer is not None:
+        for group in _groups(paths):
+            normalizer.experience(_taken(group))
+    xp = policy.xp
+    batch = Batch(
+        _all_observations(paths, normalizer, send),
+        send(numpy.concatenate([path.action for path in paths])),
+        log_prob[0] if len(log_prob) == 1 else xp.concatenate(log_prob),
+        send(advantage.astype(numpy.float32)),
+        send(target.astype(numpy.float32)),
+    )
+    variance = numpy.var(target)
+    explained = (
+        float(1 - numpy.var(target - value) / variance) if variance else numpy.nan
+    )
+    return batch, Beliefs(value, numpy.concatenate(entropy), explained)
+
+
+def _groups(paths):  # a list of paths, cut where a chunk of rows is full
+    group, rows = [], 0
+    for path in paths:
+        group.append(path)
+        rows += len(path.obs)
+        if rows >= CHUNK_ROWS:
+            yield group
+            group, rows = [], 0
+    if group:
+        yield group
+
+
+def _rows(group):
+    """All observations, and which of them were acted on."""
+    raw = numpy.concatenate([path.obs for path in group])
+    taken = numpy.ones(len(raw), bool)
+    taken[numpy.cumsum([len(path.obs) for path in group]) - 1] = False
+    return raw, taken
+
+
+def _taken(group):
+    return numpy.concatenate([path.obs[:-1] for path in group])
+
+
+def _all_observations(paths, normalizer, send):
+    """The batch's observations, normalised into one array on the host, sent once."""
+    groups = list(_groups(paths))
+    if normalizer is None and len(groups) == 1:
+        return send(_taken(groups[0]))
+    n = sum(len(path.reward) for path in paths)
+    obs = numpy.empty((n, *paths[0].obs.shape[1:]), numpy.float32)
+    start = 0
+    for group in groups:
+        rows = _taken(group)
+        if normalizer is not None:
+            rows = chainer.as_array(normalizer(rows, update=False))
+        obs[start : start + len(rows)] = rows
+        start += len(rows)
+    return send(obs)
+
+
+def _values(vf, obs):
+    value = _to_host(vf(obs)).reshape(-1)
+    if len(value) != len(obs):
+        raise ValueError(
+            f"expected one value a state from vf, got {len(value)} for {len(obs)} "
+            "states. Its last layer must have one output."
+        )
+    return value
+
+
+def _to_host(x):
+    return chainer.backends.cuda.to_cpu(chainer.as_array(x))

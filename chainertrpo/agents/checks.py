@@ -1,0 +1,73 @@
+"""What an agent refuses when it is built, each with the remedy."""
+
+
+def check_settings(gamma, lambd, update_interval):
+    """Check numbers.
+
+    Parameters
+    ----------
+    gamma, lambd : float
+        In [0, 1].
+    update_interval : int
+        At least 2.
+
+    Raises
+    ------
+    ValueError
+        One is out of range.
+    """
+    if not (0 <= gamma <= 1 and 0 <= lambd <= 1):
+        raise ValueError(
+            f"expected gamma and lambd in [0, 1], got gamma={gamma}, lambd={lambd}."
+        )
+    if update_interval < 2:
+        raise ValueError(
+            f"expected update_interval >= 2, got {update_interval}; TRPO's batches have "
+            "thousands of steps."
+        )
+
+
+def check_links(policy, vf, vf_optimizer):
+    """Check that networks and optimiser fit together.
+
+    Parameters
+    ----------
+    policy, vf : chainer.Link
+        On one device, float32 or float64, without common parameters.
+    vf_optimizer : chainer.Optimizer
+        Set up with `vf`.
+
+    Raises
+    ------
+    ValueError
+        They do not fit together.
+    TypeError
+        A parameter has half precision.
+    """
+    if policy.device != vf.device:
+        raise ValueError(
+            f"expected policy and vf on one device, got policy on {policy.device} and vf "
+            f"on {vf.device}. Call vf.to_device(policy.device)."
+        )
+    for what, link in (("policy", policy), ("vf", vf)):
+        for name, param in link.namedparams():
+            if param.array is not None and param.dtype not in ("float32", "float64"):
+                raise TypeError(
+                    f"expected float32 parameters, got {param.dtype} in {what}{name}. "
+                    "Half precision cannot hold a KL divergence of 0.01: build the model "
+                    "with chainer.config.dtype = numpy.float32."
+                )
+    shared = {id(p) for p in policy.params()} & {id(p) for p in vf.params()}
+    if shared:
+        raise ValueError(
+            f"expected separate networks, but policy and vf share {len(shared)} "
+            "parameters. The natural step and the optimiser would move them both ways: "
+            "build vf as its own link."
+        )
+    target = getattr(vf_optimizer, "target", None)
+    if target is not vf:
+        raise ValueError(
+            "expected vf_optimizer to be set up with vf, got one "
+            + ("without a target" if target is None else "set up with another link")
+            + ". Call vf_optimizer.setup(vf)."
+        )

@@ -1,0 +1,530 @@
+"""The natural step, by its laws, on small networks.
+
+The slower truth is `plain`: Hessians by complex steps, solved directly, in float64.
+"""
+
+import collections
+
+from chainertrpo import NaturalStep
+from chainertrpo.numerics import at, flatten, gradient, named_params
+from chainertrpo.updates import Backtrack, surrogate
+
+import chainer
+import chainer.functions as F
+import numpy as np
+import pytest
+from chainer.backends.cuda import to_cpu
+from conftest import POLICY_KINDS
+from plain import PlainPolicy
+
+every_kind = pytest.mark.parametrize("kind", POLICY_KINDS)
+every_curvature = pytest.mark.parametrize("curvature", ["hessian", "gauss_newton"])
+
+
+def full_step(**settings):
+    """The whole step, with nothing added to its length."""
+    return NaturalStep(search=None, length_eps=0.0, **settings)
+
+
+def snapshot(policy):
+    return [(p.array, p.array.tobytes()) for p in policy.params()]
+
+
+def unchanged(policy, before):
+    """Whether the arrays are the same objects with the same bits."""
+    return all(
+        p.array is array and p.array.tobytes() == bits
+        for p, (array, bits) in zip(policy.params(), before)
+    )
+
+
+@pytest.fixture(params=POLICY_KINDS)
+def case(request, float64, make_policy, make_batch):
+    """A policy, its plain twin and a batch, in float64."""
+    policy = make_policy(request.param, hidden=(5,))
+    return policy, PlainPolicy(policy), make_batch(policy)
+
+
+# The full step
+
+
+@every_curvature
+@pytest.mark.parametrize("damping, iterations", [(0.1, 10), (1e-3, 3), (0.0, 2)])
+def test_the_quadratic_model_of_a_step_is_delta(case, curvature, damping, iterations):
+    """½ sᵀ(F + λI)s = δ, however few the iterations: the length is measured."""
+    policy, plain, batch = case
+    step = full_step(
+        max_kl=0.02, damping=damping, cg_iterations=iterations, curvature=curvature
+    )
+    report = step(policy, batch)
+    s = plain.read(policy) - plain.theta
+    matrix = plain.kl_hessian(plain.theta, batch.obs) + damping * np.eye(len(s))
+    assert (report.reason, report.fraction, report.n_tries) == ("accepted", 1.0, 1)
+    assert s @ matrix @ s / 2 == pytest.approx(0.02, rel=1e-9)
+
+
+@every_curvature
+@pytest.mark.parametrize("entropy_coef", [0.0, 0.5])
+def test_the_step_is_that_of_a_direct_solver(case, curvature, entropy_coef):
+    """s = √(2δ / gᵀA⁻¹g) A⁻¹g with A = F + λI, g = ∇(L + cH)."""
+    policy, plain, batch = case
+    step = full_step(
+        cg_iterations=300, damping=0.1, curvature=curvature, entropy_coef=entropy_coef
+    )
+    report = step(policy, batch)
+    g = plain.gain_gradient(plain.theta, batch, entropy_coef)
+    matrix = plain.kl_hessian(plain.theta, batch.obs) + 0.1 * np.eye(len(g))
+    x = np.linalg.solve(matrix, g)
+    truth = (2 * step.max_kl / g.dot(x)) ** 0.5 * x
+    found = plain.read(policy) - plain.theta
+    assert report.cg_reason == "converged"
+    assert report.gradient_norm == pytest.approx(np.linalg.norm(g), rel=1e-10)
+    # A residual of 1e-16 ‖g‖, times a condition number of about 100.
+    assert np.abs(found - truth).max() < 1e-10 * np.abs(truth).max()
+
+
+def test_eps_shortens_the_step(case):
+    policy, plain, batch = case
+    theta = plain.theta
+    steps = []
+    for eps in (0.0, 1.0):
+        with at(policy, theta):
+            NaturalStep(search=None, length_eps=eps)(policy, batch)
+            steps.append(plain.read(policy) - theta)
+    long, short = steps
+    g = plain.gain_gradient(theta, batch)
+    cosine = long.dot(short) / np.linalg.norm(long) / np.linalg.norm(short)
+    assert cosine == pytest.approx(1, abs=1e-12)
+    # β = √(2δ / (q + ε)), and q = 2δ / β² where ε is 0; gᵀs = βq for the exact solution.
+    assert np.linalg.norm(short) < np.linalg.norm(long)
+    assert g.dot(short) > 0
+
+
+@every_curvature
+@every_kind
+def test_rows_in_chunks_are_the_same_rows(
+    float64, make_policy, make_batch, kind, curvature
+):
+    """Chunks that do not divide the batch: the same step, up to the order of sums."""
+    thetas, reports = [], []
+    for chunk_rows in (1000, 40, 13, 1):
+        policy = make_policy(kind, hidden=(5,))
+        step = NaturalStep(
+            curvature=curvature, chunk_rows=chunk_rows, entropy_coef=0.1, damping=0.1
+        )
+        reports.append(step(policy, make_batch(policy)))
+        thetas.append(flatten(policy))
+    for theta, report in zip(thetas[1:], reports[1:]):
+        np.testing.assert_allclose(theta, thetas[0], rtol=0, atol=1e-12)
+        assert report.gain == pytest.approx(reports[0].gain, rel=1e-10)
+        assert report.kl == pytest.approx(reports[0].kl, rel=1e-10)
+
+
+@every_curvature
+@pytest.mark.parametrize("chunk_rows", [1000, 3])
+def test_every_fifth_row_is_enough_for_the_curvature(case, curvature, chunk_rows):
+    """The length is δ in the metric of those rows; the gradient is still of all."""
+    policy, plain, batch = case
+    report = full_step(
+        curvature=curvature, curvature_every=5, chunk_rows=chunk_rows, damping=0.1
+    )(policy, batch)
+    s = plain.read(policy) - plain.theta
+    matrix = plain.kl_hessian(plain.theta, batch.obs[::5]) + 0.1 * np.eye(len(s))
+    assert s @ matrix @ s / 2 == pytest.approx(0.01, rel=1e-9)
+    norm = np.linalg.norm(plain.gain_gradient(plain.theta, batch))
+    assert report.gradient_norm == pytest.approx(norm, rel=1e-10)
+
+
+# The search
+
+
+def test_a_report_says_what_was_done(case):
+    policy, plain, batch = case
+    step = NaturalStep(max_kl=0.3, search=Backtrack(shrink=0.6, n_tries=9))
+    report = step(policy, batch)
+    theta = plain.read(policy)
+    assert report.accepted
+    assert report.gain == pytest.approx(
+        plain.gain(theta, batch) - plain.gain(plain.theta, batch), rel=1e-9
+    )
+    kl = plain.kl(plain.theta, theta, batch.obs).mean()
+    assert report.kl == pytest.approx(kl, rel=1e-9)
+    assert report.fraction == pytest.approx(0.6 ** (report.n_tries - 1), rel=1e-14)
+    with at(policy, plain.theta):
+        full_step(max_kl=0.3)(policy, batch)
+        full = plain.read(policy) - plain.theta
+    # length_eps of 1e-8 beside a quadratic of about 1e-2.
+    np.testing.assert_allclose(theta - plain.theta, report.fraction * full, rtol=1e-5)
+
+
+def random_settings(rng):
+    return NaturalStep(
+        max_kl=float(rng.choice([1e-3, 0.01, 0.5, 20.0])),
+        damping=float(rng.choice([0, 1e-3, 0.1])),
+        cg_iterations=int(rng.integers(1, 6)),
+        curvature=str(rng.choice(["hessian", "gauss_newton"])),
+        constraint=str(rng.choice(["mean_kl", "max_kl"])),
+        entropy_coef=float(rng.choice([0, 0.01])),
+        chunk_rows=int(rng.choice([3, 1000])),
+        search=Backtrack(0.5, int(rng.choice([0, 1, 2, 11]))),
+    )
+
+
+def random_updates(make_policy, make_batch, n, seed):
+    """n updates from random places: (step, report, plain, policy, batch, before)."""
+    rng = np.random.default_rng(seed)
+    for _ in range(n):
+        policy = make_policy(
+            str(rng.choice(POLICY_KINDS)),
+            (3,),
+            obs_size=2,
+            seed=int(rng.integers(2**31)),
+        )
+        batch = make_batch(
+            policy,
+            n=int(rng.choice([1, 2, 5, 20])),
+            obs_size=2,
+            seed=int(rng.integers(2**31)),
+            scale=10.0 ** rng.uniform(-4, 8),
+        )
+        before, plain, step = (
+            snapshot(policy),
+            PlainPolicy(policy),
+            random_settings(rng),
+        )
+        yield step, step(policy, batch), plain, policy, batch, before
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_of_a_thousand_steps_none_leaves_the_trust_region(
+    make_policy, make_batch, dtype
+):
+    """What is accepted has KL ≤ δ; what is not leaves every bit as it was."""
+    seen = collections.Counter()
+    with chainer.using_config("dtype", np.dtype(dtype)):
+        updates = random_updates(make_policy, make_batch, 500, seed=1)
+        for step, report, plain, policy, batch, before in updates:
+            seen[report.reason] += 1
+            assert {p.dtype for p in policy.params()} == {np.dtype(dtype)}
+            if not report.accepted:
+                assert unchanged(policy, before), report
+                continue
+            assert not unchanged(policy, before), report
+            kl = plain.kl(plain.theta, plain.read(policy), np.float64(batch.obs))
+            kl = kl.mean() if step.constraint == "mean_kl" else kl.max()
+            # A divergence is a difference of numbers of order one to twenty.
+            rounding = 20 * np.finfo(dtype).eps * (1 + step.max_kl)
+            assert kl <= step.max_kl + rounding, report
+    rejected = sum(seen.values()) - seen["accepted"]
+    assert seen["accepted"] >= 50, seen
+    assert rejected >= 50, seen
+    assert min(seen["kl"], seen["no_gain"], seen["no_tries"]) >= 10, seen
+
+
+@every_kind
+def test_the_largest_divergence_can_be_bounded(float64, make_policy, make_batch, kind):
+    policy = make_policy(kind)
+    plain, batch = PlainPolicy(policy), make_batch(policy)
+    report = NaturalStep(constraint="max_kl", damping=0.1)(policy, batch)
+    kl = plain.kl(plain.theta, plain.read(policy), batch.obs)
+    assert report.accepted
+    assert kl.max() <= 0.01
+    assert report.kl == pytest.approx(kl.max(), rel=1e-9)
+    assert kl.mean() < 0.9 * kl.max()
+
+
+def test_a_worse_objective_is_refused_also_inside_the_region(
+    float64, make_policy, make_batch
+):
+    """One state, both actions seen, a step of many nats overshoots the maximum."""
+    policy = make_policy("categorical", hidden=())
+    batch = make_batch(policy, n=200)
+    before = snapshot(policy)
+    step = NaturalStep(max_kl=50.0, search=Backtrack(n_tries=1), cg_iterations=1)
+    reports = [step(policy, batch._replace(advantage=a)) for a in (-batch.advantage,)]
+    assert reports[0].reason in ("no_gain", "accepted")
+    assert (reports[0].gain < 0) == (reports[0].reason == "no_gain")
+    assert unchanged(policy, before) == (reports[0].reason == "no_gain")
+
+
+def test_a_step_repeats_bit_for_bit(make_policy, make_batch):
+    thetas = []
+    for _ in range(2):
+        policy = make_policy("state_independent")
+        NaturalStep()(policy, make_batch(policy))
+        thetas.append(flatten(policy).tobytes())
+    assert thetas[0] == thetas[1]
+
+
+@every_kind
+@every_curvature
+def test_float32_steps_are_those_of_float64(
+    make_policy, make_batch, xp, kind, curvature
+):
+    """Direction and length to 1e-3: ten iterations of CG magnify rounding (6e-8)."""
+    step = full_step(curvature=curvature, damping=0.1)
+    single = make_policy(kind)
+    before = flatten(single)
+    batch = make_batch(single)
+    with chainer.using_config("dtype", np.float64):
+        double = make_policy(kind)
+        with at(double, np.float64(before)) as keep:
+            keep()
+        wide = [x if x.dtype.kind == "i" else np.float64(x) for x in batch]
+        step(double, batch._make(wide))
+    if xp is not np:
+        single.to_device("@cupy:0")
+    step(single, batch._make(map(xp.asarray, batch)))
+    truth = flatten(double) - before
+    found = to_cpu(flatten(single)) - before
+    assert np.linalg.norm(found - truth) < 1e-3 * np.linalg.norm(truth)
+
+
+# Failures are reported, and change nothing
+
+
+@every_curvature
+def test_no_advantage_no_step(make_policy, make_batch, curvature):
+    policy = make_policy("state_independent")
+    batch, before = make_batch(policy, scale=0.0), snapshot(policy)
+    report = NaturalStep(curvature=curvature)(policy, batch)
+    assert (report.reason, report.gradient_norm) == ("zero_gradient", 0.0)
+    assert not report.accepted
+    assert unchanged(policy, before)
+
+
+@every_kind
+@every_curvature
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_nonfinite_advantages_are_reported(
+    make_policy, make_batch, kind, curvature, bad
+):
+    policy = make_policy(kind)
+    batch, before = make_batch(policy), snapshot(policy)
+    batch.advantage[7] = bad
+    report = NaturalStep(curvature=curvature)(policy, batch)
+    assert report.reason == "nonfinite"
+    assert (report.fraction, report.n_tries) == (0.0, 0)
+    assert unchanged(policy, before)
+
+
+@every_curvature
+def test_a_nonfinite_trial_is_reported(make_policy, make_batch, curvature):
+    """A step of 1e8 nats overflows every ratio; halving it once does not help."""
+    policy = make_policy("state_independent")
+    batch, before = make_batch(policy), snapshot(policy)
+    step = NaturalStep(
+        max_kl=1e8, curvature=curvature, search=Backtrack(n_tries=2), damping=0.1
+    )
+    report = step(policy, batch)
+    assert report.reason == "nonfinite"
+    assert unchanged(policy, before)
+    assert (
+        full_step(max_kl=1e8, curvature=curvature)(policy, batch).reason == "nonfinite"
+    )
+    assert unchanged(policy, before)
+
+
+class Wrapped(chainer.Chain):
+    """A policy with something between the observations and it."""
+
+    def __init__(self, policy, before):
+        super().__init__()
+        with self.init_scope():
+            self.inner = policy
+            self.spare = None
+        self.before = before
+
+    def forward(self, obs):
+        return self.inner(self.before(obs))
+
+
+def wrapped(policy, before=lambda obs: obs):
+    return Wrapped(policy, before)
+
+
+@every_curvature
+def test_an_unused_parameter_is_named(make_policy, make_batch, curvature):
+    policy = wrapped(make_policy("state_independent"))
+    batch = make_batch(policy)
+    with policy.init_scope():
+        policy.spare = chainer.Parameter(np.zeros(3, "f"))
+    before = snapshot(policy)
+    with pytest.raises(ValueError, match="does not depend on /spare"):
+        NaturalStep(curvature=curvature)(policy, batch)
+    assert unchanged(policy, before)
+
+
+class OldTanh(chainer.Function):
+    """In the style before Chainer v3: its gradient has no graph."""
+
+    def forward_cpu(self, inputs):
+        return (np.tanh(inputs[0]),)
+
+    def backward_cpu(self, inputs, grads):
+        return (grads[0] * (1 - np.tanh(inputs[0]) ** 2),)
+
+
+class OldPolicy(chainer.Chain):
+    def __init__(self, policy):
+        super().__init__()
+        with self.init_scope():
+            self.layer = chainer.links.Linear(4, 4)
+            self.inner = policy
+
+    def forward(self, obs):
+        return self.inner(OldTanh()(self.layer(obs)))
+
+
+@every_curvature
+def test_an_old_style_function_is_named(make_policy, make_batch, curvature):
+    policy = OldPolicy(make_policy("categorical"))
+    batch, before = make_batch(policy), snapshot(policy)
+    with pytest.raises(TypeError, match="old-style chainer.Function OldTanh"):
+        NaturalStep(curvature=curvature)(policy, batch)
+    assert unchanged(policy, before)
+
+
+@every_curvature
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_an_error_in_the_search_restores(make_policy, make_batch, curvature, error):
+    calls = []
+
+    def before_policy(obs):
+        calls.append(chainer.config.enable_backprop)
+        if calls.count(False) == 2:  # the second try
+            raise error
+        return obs
+
+    inner = make_policy("state_independent")
+    batch = make_batch(inner)
+    policy = wrapped(inner, before_policy)
+    before = snapshot(policy)
+    step = NaturalStep(max_kl=1e3, curvature=curvature, damping=0.1)
+    with pytest.raises(error):
+        step(policy, batch)
+    assert unchanged(policy, before)
+    assert chainer.config.enable_backprop
+
+
+class SaddleDistribution:
+    """log p = w·x and a "divergence" of negative curvature, or of none."""
+
+    def __init__(self, w, factor):
+        self.w, self.factor = w, factor
+
+    def log_prob(self, x):
+        return F.sum(x * F.broadcast_to(self.w, x.shape), axis=1)
+
+    def kl(self, other):
+        return F.sum(self.factor * (other.w - self.w) ** 2, axis=1, keepdims=True)[:, 0]
+
+    def copy(self):
+        return SaddleDistribution(chainer.Variable(self.w.array.copy()), self.factor)
+
+
+class Saddle(chainer.Chain):
+    def __init__(self, factor):
+        super().__init__()
+        self.factor = factor
+        with self.init_scope():
+            self.w = chainer.Parameter(np.zeros((1, 2), "f"))
+
+    def forward(self, obs):
+        return SaddleDistribution(self.w, self.factor)
+
+
+@pytest.mark.parametrize("factor", [-1.0, 0.0])
+def test_nonpositive_curvature_is_reported(make_policy, make_batch, factor):
+    batch = make_batch(make_policy("fixed"))
+    policy = Saddle(factor)
+    before = snapshot(policy)
+    report = NaturalStep(damping=0.0)(policy, batch)
+    assert (report.reason, report.cg_reason) == ("nonpositive_curvature",) * 2
+    assert unchanged(policy, before)
+    assert NaturalStep(damping=3.0)(policy, batch).cg_reason == "converged"
+
+
+# Reparametrisation
+
+
+def rescaled(policy, scale):
+    """The same policy with its first layer's columns divided by `scale`."""
+    twin = policy.copy(mode="copy")
+    twin.mlp[0].W.array[...] = policy.mlp[0].W.array / scale
+    return wrapped(twin, lambda obs: obs * scale)
+
+
+def moved(policy, plain, batch, improve):
+    """The change of the distribution's parameters on the batch by `improve`."""
+    old = [p.array.copy() for p in policy(batch.obs).params]
+    improve(policy)
+    new = [p.array for p in policy(batch.obs).params]
+    return np.concatenate([(b - a).ravel() for a, b in zip(old, new)])
+
+
+def plain_gradient_step(batch):
+    def improve(policy):
+        g = flatten(gradient(surrogate(policy(batch.obs), batch), named_params(policy)))
+        with at(policy, flatten(policy) + 0.05 * g) as keep:
+            keep()
+
+    return improve
+
+
+@every_curvature
+@pytest.mark.parametrize(
+    "kind", ["state_independent", "state_dependent", "categorical"]
+)
+def test_the_natural_step_does_not_see_the_parametrisation(
+    float64, make_policy, make_batch, kind, curvature
+):
+    """Columns of a layer rescaled by up to 5: the same change of the distribution.
+
+    F is nearly singular, and solved without damping: hence 1e-5 and not 1e-12.
+    """
+    policy = make_policy(kind, hidden=(3,))
+    plain, batch = PlainPolicy(policy), make_batch(policy, n=200)
+    scale = np.array([5.0, 0.3, 1.0, 2.0])
+    step = full_step(curvature=curvature, damping=0.0, cg_iterations=500, max_kl=1e-3)
+    changes = {}
+    for name, improve in (
+        ("natural", lambda p: step(p, batch)),
+        ("gradient", plain_gradient_step(batch)),
+    ):
+        twins = [policy.copy(mode="copy"), rescaled(policy, scale)]
+        changes[name] = [moved(twin, plain, batch, improve) for twin in twins]
+
+    def difference(one, two):
+        return np.linalg.norm(one - two) / np.linalg.norm(one)
+
+    assert difference(*changes["natural"]) < 1e-5
+    assert difference(*changes["gradient"]) > 0.05
+
+
+# Settings
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"curvature": "fisher"}, "curvature to be one of"),
+        ({"constraint": "kl"}, "constraint to be one of"),
+        ({"max_kl": 0}, "max_kl > 0"),
+        ({"max_kl": float("nan")}, "max_kl > 0"),
+        ({"damping": -0.1}, "damping >= 0"),
+        ({"length_eps": -1}, "length_eps >= 0"),
+        ({"cg_iterations": 0}, "cg_iterations >= 1"),
+        ({"curvature_every": 0}, "curvature_every"),
+        ({"chunk_rows": 0}, "chunk_rows"),
+    ],
+)
+def test_refuses_what_cannot_work(settings, message):
+    with pytest.raises(ValueError, match=message):
+        NaturalStep(**settings)
+
+
+def test_settings_are_values():
+    assert NaturalStep(damping=0.1) == NaturalStep(damping=0.1) != NaturalStep()
+    with pytest.raises(AttributeError):
+        NaturalStep().damping = 1.0

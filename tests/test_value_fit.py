@@ -1,0 +1,206 @@
+"""The fit of the value function against Adam written out, and its minibatches."""
+
+import math
+
+from chainertrpo import ValueFit, ValueFunction
+from chainertrpo.data import Batch
+from chainertrpo.numerics import flatten
+from chainertrpo.updates import minibatches
+
+import chainer
+import numpy as np
+import pytest
+
+SIZES = [
+    (10, 5, 2),
+    (10, 4, 3),
+    (7, 3, 1),
+    (7, 7, 2),
+    (5, 1, 1),
+    (64, 64, 3),
+    (9, 2, 5),
+]
+
+
+def some_batch(rng, n=50, dtype="float64"):
+    def normal(*shape):
+        return rng.standard_normal(shape).astype(dtype)
+
+    return Batch(normal(n, 4), normal(n, 2), normal(n), normal(n), normal(n))
+
+
+def value_function(seed=0, rate=0.02, **settings):
+    vf = ValueFunction(4, (6, 5), seed=seed)
+    optimizer = chainer.optimizers.Adam(rate, **settings)
+    optimizer.setup(vf)
+    return vf, optimizer
+
+
+# Minibatches
+
+
+@pytest.mark.parametrize("n, batch_size, epochs", [*SIZES, (5, 8, 3), (3, 7, 1)])
+def test_each_epoch_is_covered_exactly_before_the_next(rng, n, batch_size, epochs):
+    rows = minibatches(n, batch_size, epochs, rng)
+    assert len(rows) == math.ceil(epochs * n / batch_size)
+    assert all(len(index) == batch_size for index in rows)
+    flat = np.concatenate(rows)
+    for epoch in range(epochs):
+        part = flat[epoch * n : (epoch + 1) * n]
+        assert sorted(part) == list(range(n))
+    rest = flat[epochs * n :]
+    assert len(rest) < batch_size
+
+
+@pytest.mark.parametrize("n, batch_size, epochs", SIZES)
+def test_minibatches_are_those_of_chainers_iterator(n, batch_size, epochs):
+    """Its permutations drawn from the same generator; ``epoch < epochs`` as ChainerRL."""
+    rng = np.random.default_rng(1)
+    iterator = chainer.iterators.SerialIterator(
+        np.arange(n), batch_size, order_sampler=lambda order, at: rng.permutation(n)
+    )
+    truth = []
+    while iterator.epoch < epochs:
+        truth.append(iterator.next())
+    found = minibatches(n, batch_size, epochs, np.random.default_rng(1))
+    assert np.array_equal(found, truth)
+
+
+def test_epochs_are_shuffled_anew_and_a_seed_repeats_them():
+    draws = [
+        np.concatenate(minibatches(20, 5, 2, np.random.default_rng(seed)))
+        for seed in (1, 1, 2)
+    ]
+    assert np.array_equal(draws[0], draws[1])
+    assert not np.array_equal(draws[0], draws[2])
+    assert not np.array_equal(draws[0][:20], draws[0][20:])
+
+
+# The fit
+
+
+class PlainFit:
+    """A tanh network, its squared error's gradient by hand, and Adam (Kingma and Ba)."""
+
+    def __init__(self, vf, rate):
+        self.params = [p.array.copy() for layer in vf.mlp for p in (layer.W, layer.b)]
+        self.m = [np.zeros_like(p) for p in self.params]
+        self.v = [np.zeros_like(p) for p in self.params]
+        self.rate, self.t = rate, 0
+
+    def loss_and_gradient(self, x, target):
+        w0, b0, w1, b1, w2, b2 = self.params
+        h0 = np.tanh(x @ w0.T + b0)
+        h1 = np.tanh(h0 @ w1.T + b1)
+        error = (h1 @ w2.T + b2)[:, 0] - target
+        d2 = 2 * error[:, None] / len(x)
+        d1 = d2 @ w2 * (1 - h1**2)
+        d0 = d1 @ w1 * (1 - h0**2)
+        pairs = ((d0, x), (d1, h0), (d2, h1))
+        grads = [g for d, h in pairs for g in (d.T @ h, d.sum(axis=0))]
+        return (error**2).mean(), grads
+
+    def step(self, x, target):
+        loss, grads = self.loss_and_gradient(x, target)
+        self.t += 1
+        rate = self.rate * (1 - 0.999**self.t) ** 0.5 / (1 - 0.9**self.t)
+        for p, g, m, v in zip(self.params, grads, self.m, self.v):
+            m += 0.1 * (g - m)
+            v += 0.001 * (g * g - v)
+            p -= rate * m / (np.sqrt(v) + 1e-8)
+        return loss
+
+
+@pytest.mark.parametrize("epochs, batch_size", [(3, 16), (1, 50), (2, 7), (1, 64)])
+def test_a_fit_is_adam_on_the_minibatches(float64, rng, epochs, batch_size):
+    vf, optimizer = value_function()
+    plain, batch = PlainFit(vf, 0.02), some_batch(rng)
+    report = ValueFit(epochs, batch_size)(
+        vf, optimizer, batch, np.random.default_rng(3)
+    )
+    losses = [
+        plain.step(batch.obs[index], batch.value_target[index])
+        for index in minibatches(50, batch_size, epochs, np.random.default_rng(3))
+    ]
+    assert report.n_updates == optimizer.t == len(losses)
+    assert report.loss == pytest.approx(np.mean(losses), rel=1e-12)
+    found = [p.array for layer in vf.mlp for p in (layer.W, layer.b)]
+    for have, want in zip(found, plain.params):
+        # Adam divides by √v, which for a gradient near zero magnifies its rounding.
+        np.testing.assert_allclose(have, want, rtol=0, atol=1e-9)
+
+
+def test_fits_follow_each_other(float64, rng):
+    """The optimiser's moments carry over: two fits of an epoch are one of two."""
+    batch = some_batch(rng)
+    vf, optimizer = value_function()
+    plain = PlainFit(vf, 0.02)
+    fit, shuffle = ValueFit(1, 25), np.random.default_rng(3)
+    for _ in range(2):
+        fit(vf, optimizer, batch, shuffle)
+    shuffle = np.random.default_rng(3)
+    for _ in range(2):
+        for index in minibatches(50, 25, 1, shuffle):
+            plain.step(batch.obs[index], batch.value_target[index])
+    np.testing.assert_allclose(vf.mlp[0].W.array, plain.params[0], rtol=0, atol=1e-9)
+
+
+def test_a_linear_function_is_learned_whatever_the_shape_of_values(xp, rng):
+    class Flat(chainer.Chain):
+        """Values of shape (N,), not (N, 1)."""
+
+        def __init__(self):
+            super().__init__()
+            with self.init_scope():
+                self.layer = chainer.links.Linear(4, 1)
+
+        def forward(self, x):
+            return chainer.functions.reshape(self.layer(x), (-1,))
+
+    vf = Flat()
+    if xp is not np:
+        vf.to_device("@cupy:0")
+    optimizer = chainer.optimizers.Adam(0.05)
+    optimizer.setup(vf)
+    batch = some_batch(rng, 200, "float32")
+    weights = np.float32([1, -2, 0.5, 0])
+    batch = batch._replace(value_target=batch.obs @ weights + 3)
+    batch = Batch(*map(xp.asarray, batch))
+    report = ValueFit(100, 50)(vf, optimizer, batch, np.random.default_rng(0))
+    assert isinstance(report.loss, float)
+    np.testing.assert_allclose(
+        chainer.backends.cuda.to_cpu(vf.layer.W.array)[0], weights, atol=1e-3
+    )
+
+
+def test_only_observations_and_targets_are_read(rng):
+    batch = some_batch(rng, dtype="float32")
+    nothing = batch._replace(action=None, log_prob=None, advantage=None)
+    results = []
+    for data in (batch, nothing):
+        vf, optimizer = value_function()
+        ValueFit(1, 16)(vf, optimizer, data, np.random.default_rng(0))
+        results.append(flatten(vf))
+    assert np.array_equal(*results)
+
+
+def test_no_epochs_change_nothing(rng):
+    vf, optimizer = value_function()
+    before = flatten(vf)
+    report = ValueFit(epochs=0)(vf, optimizer, some_batch(rng, dtype="float32"), rng)
+    assert report == (0, 0.0)
+    assert np.array_equal(flatten(vf), before)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_loss_that_is_not_finite_is_an_error(rng, bad):
+    batch = some_batch(rng, dtype="float32")
+    batch.value_target[3] = bad
+    with pytest.raises(FloatingPointError, match="finite loss of the value function"):
+        ValueFit(1, 16)(*value_function(), batch, rng)
+
+
+@pytest.mark.parametrize("settings", [{"epochs": -1}, {"batch_size": 0}])
+def test_refuses_what_cannot_work(settings):
+    with pytest.raises(ValueError, match="epochs >= 0 and batch_size >= 1"):
+        ValueFit(**settings)
