@@ -1,5 +1,6 @@
 # Two commands: make train, make test.  Both set everything up in .venv first.
 PYTHON ?= python3
+PYTHON38 ?= python3.8
 VENV ?= .venv
 ENV ?= Humanoid
 STEPS ?= 1000000
@@ -35,6 +36,15 @@ $(VENV)/.gpu: $(VENV)/.ok
 
 test-gpu: $(VENV)/.gpu ## Run the GPU tests: CUDA=cuda13 or cuda12.
 	$(RUN) -m pytest -m gpu $(ARGS)
+
+.venv-chainerrl/.ok: tests/chainerrl/requirements.txt build-constraints.txt
+	$(PYTHON38) -m venv --clear .venv-chainerrl
+	.venv-chainerrl/bin/python -m pip install -q -r tests/chainerrl/requirements.txt
+	touch $@
+
+test-chainerrl: .venv-chainerrl/.ok ## Let ChainerRL 0.8's own loops drive TRPO (PYTHON38).
+	PYTHONPATH=. .venv-chainerrl/bin/python -m pytest \
+		--confcutdir=tests/chainerrl tests/chainerrl $(ARGS)
 
 $(VENV)/.dev: $(VENV)/.ok
 	$(RUN) -m pip install -q -e '.[dev]'

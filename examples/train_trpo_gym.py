@@ -190,6 +190,7 @@ def main():
     """Run; a mistake of the user is one line, not a traceback."""
     args = parse_args()
     logging.basicConfig(level=args.logger_level, format="%(message)s")
+    logging.getLogger("matplotlib").setLevel(logging.WARNING)
     try:
         recall(args)
         demo(args) if args.demo else train(args)

@@ -1,12 +1,13 @@
 """TRPO: the protocol, the constructor's checks, and one update by hand."""
 
+import copy
 import math
 
 import chainertrpo
 from chainertrpo import TRPO, EmpiricalNormalization, GaussianPolicy, SoftmaxPolicy
 from chainertrpo.data import BadObservationError
 from chainertrpo.numerics import flatten
-from chainertrpo.policies import DiagonalGaussian
+from chainertrpo.policies import Categorical, DiagonalGaussian
 from chainertrpo.updates import NaturalStep, ValueFit
 
 import chainer
@@ -135,6 +136,47 @@ def test_a_foreign_policy_is_acted_with_through_chainer():
     obs = np.array([0.5, -0.25], np.float32)
     expected = policy(obs[None]).mean.array[0]
     assert np.array_equal(agent.act(obs), expected)
+
+
+def test_float64_networks_learn():
+    with chainer.using_config("dtype", np.float64):
+        policy, vf, optimizer = parts()
+    agent = TRPO(policy, vf, optimizer, seed=0, update_interval=100)
+    drive(agent, Point(), 201)
+    assert agent.last_step.accepted and theta(agent).dtype == np.float64
+
+
+def test_a_convolutional_policy_acts_on_images():
+    class Images(chainer.Chain):
+        def __init__(self, n_out):
+            super().__init__()
+            with self.init_scope():
+                self.conv = chainer.links.Convolution2D(1, 2, 3)
+                self.out = chainer.links.Linear(None, n_out)
+
+        def forward(self, obs):
+            return self.out(chainer.functions.tanh(self.conv(obs)))
+
+    class Policy(Images):
+        def forward(self, obs):
+            return Categorical(super().forward(obs))
+
+    vf = Images(1)
+    optimizer = chainer.optimizers.Adam()
+    optimizer.setup(vf)
+    agent = TRPO(Policy(3), vf, optimizer, seed=0, update_interval=20)
+    rng = np.random.RandomState(0)
+    for _ in range(21):
+        action = agent.act_and_train(rng.uniform(size=(1, 6, 6)), rng.uniform())
+        assert action.shape == ()
+    assert agent.last_step.accepted
+
+
+def test_links_can_be_copied():
+    for seed in (None, 0):
+        policy = GaussianPolicy(2, 1, (8,), seed=seed)
+        assert np.array_equal(flatten(copy.deepcopy(policy)), flatten(policy))
+        assert policy.copy("init").log_std.shape == (1,)
 
 
 # Errors: what was expected, what came, what to do

@@ -3,7 +3,7 @@
 import functools
 
 from chainertrpo.data import as_observation
-from chainertrpo.policies import EmpiricalNormalization, host_policy
+from chainertrpo.policies import EmpiricalNormalization, HostLink, host_policy
 
 import chainer
 
@@ -32,6 +32,10 @@ class Actor:
             self.normalize = normalizer.snapshot()
         else:
             self.normalize = functools.partial(_normalize_by_link, normalizer)
+        # Links take batches only; plain NumPy takes one observation as it is.
+        self._by_batch = isinstance(self.policy, HostLink) or isinstance(
+            self.normalize, functools.partial
+        )
 
     def features(self, obs):
         """Apply phi, copy to float32, and refuse what is not finite.
@@ -49,34 +53,70 @@ class Actor:
         return as_observation(obs if self.phi is None else self.phi(obs))
 
     def sample(self, features, rng):
-        """Draw actions.
+        """Draw an action.
 
         Parameters
         ----------
-        features : array, shape (S,) or (N, S)
+        features : array, shape (S,)
             From `features`.
         rng : numpy.random.Generator
             The random stream.
 
         Returns
         -------
-        array, shape (A,) or (N, A) float32, or () or (N,) int32
+        array, shape (A,) float32, or () int32
+            The action.
+        """
+        if self._by_batch:
+            return self.sample_batch(features[None], rng)[0]
+        return self.sample_batch(features, rng)
+
+    def sample_batch(self, features, rng):
+        """Draw actions.
+
+        Parameters
+        ----------
+        features : array, shape (N, S)
+            From `features`.
+        rng : numpy.random.Generator
+            The random stream.
+
+        Returns
+        -------
+        array, shape (N, A) float32, or (N,) int32
             Actions.
         """
         return self.policy.sample(self._normalized(features), rng)
 
     def most_probable(self, features):
-        """The modes.
+        """The mode.
 
         Parameters
         ----------
-        features : array, shape (S,) or (N, S)
+        features : array, shape (S,)
             From `features`.
 
         Returns
         -------
-        array
-            As `sample`.
+        array, shape (A,) float32, or () int32
+            The action.
+        """
+        if self._by_batch:
+            return self.most_probable_batch(features[None])[0]
+        return self.most_probable_batch(features)
+
+    def most_probable_batch(self, features):
+        """The modes.
+
+        Parameters
+        ----------
+        features : array, shape (N, S)
+            From `features`.
+
+        Returns
+        -------
+        array, shape (N, A) float32, or (N,) int32
+            Actions.
         """
         return self.policy.most_probable(self._normalized(features))
 
@@ -85,7 +125,4 @@ class Actor:
 
 
 def _normalize_by_link(normalizer, x):
-    """Call a normaliser of another library, which may insist on a batch."""
-    batch = x if x.ndim > 1 else x[None]
-    y = chainer.as_array(normalizer(batch, update=False))
-    return y if x.ndim > 1 else y[0]
+    return chainer.as_array(normalizer(x, update=False))

@@ -62,7 +62,14 @@ def make_batch(
     ValueError
         `vf` does not give one value a state.
     """
-    send = policy.device.send
+
+    def send(array):
+        return policy.device.send(
+            array.astype(dtype, copy=False) if array.dtype.kind == "f" else array
+        )
+
+    # float32, or float64 for exact comparisons
+    dtype = next((p.dtype for p in vf.params() if p.array is not None), numpy.float32)
     value, log_prob, entropy, advantage = [], [], [], []
     with chainer.no_backprop_mode(), chainer.using_config("train", False):
         for group in _groups(paths):
@@ -93,8 +100,8 @@ def make_batch(
         _all_observations(paths, normalizer, send),
         send(numpy.concatenate([path.action for path in paths])),
         log_prob[0] if len(log_prob) == 1 else xp.concatenate(log_prob),
-        send(advantage.astype(numpy.float32)),
-        send(target.astype(numpy.float32)),
+        send(advantage),
+        send(target),
     )
     variance = numpy.var(target)
     explained = (

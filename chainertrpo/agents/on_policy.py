@@ -190,7 +190,10 @@ class OnPolicyAgent:
         array, shape (A,), or int
             Sampled, or the most probable one with `act_deterministically`.
         """
-        return self._evaluate(self._actor.features(obs))
+        features = self._actor.features(obs)
+        if self.act_deterministically:
+            return self._actor.most_probable(features)
+        return self._actor.sample(features, self._streams["eval"])
 
     def stop_episode(self):
         """End an episode of `act`; there is nothing to forget."""
@@ -211,7 +214,7 @@ class OnPolicyAgent:
             Actions.
         """
         obs = self._observations(batch_obs)
-        actions = self._actor.sample(obs, self._streams["train"])
+        actions = self._actor.sample_batch(obs, self._streams["train"])
         for slot, pair in enumerate(zip(obs, actions)):
             self._recorder.act(*pair, slot)
         return actions
@@ -253,7 +256,10 @@ class OnPolicyAgent:
         array, shape (E, A) or (E,)
             Actions.
         """
-        return self._evaluate(self._observations(batch_obs))
+        features = self._observations(batch_obs)
+        if self.act_deterministically:
+            return self._actor.most_probable_batch(features)
+        return self._actor.sample_batch(features, self._streams["eval"])
 
     def batch_observe(self, batch_obs, batch_reward, batch_done, batch_reset):
         """Follow `batch_act`; there is nothing to remember.
@@ -411,11 +417,6 @@ class OnPolicyAgent:
 
     def _observations(self, batch_obs):
         return numpy.stack([self._actor.features(obs) for obs in batch_obs])
-
-    def _evaluate(self, features):
-        if self.act_deterministically:
-            return self._actor.most_probable(features)
-        return self._actor.sample(features, self._streams["eval"])
 
     def _update_if_ready(self):
         if len(self._recorder) < self.update_interval:

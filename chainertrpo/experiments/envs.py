@@ -167,10 +167,21 @@ class Env:
         self.bootstrap_time_limits = bootstrap_time_limits
         spec = getattr(env, "spec", None)
         self.max_episode_steps = getattr(spec, "max_episode_steps", None)
-        self._seed = seed
+        self._seed = None
         if seed is not None:
-            self.action_space.seed(seed)
+            self.seed(seed)
         self._box = hasattr(self.action_space, "low")
+
+    def seed(self, seed):
+        """Seed the next `reset` and the action space.
+
+        Parameters
+        ----------
+        seed : int
+            In [0, 2**32).
+        """
+        self._seed = seed
+        self.action_space.seed(seed)
 
     def reset(self):
         """Start an episode.

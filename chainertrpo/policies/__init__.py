@@ -1,7 +1,7 @@
 """From observations to distributions of actions and to values."""
 
 from chainertrpo.policies.distributions import Categorical, DiagonalGaussian
-from chainertrpo.policies.host import host_policy
+from chainertrpo.policies.host import HostLink, host_policy
 from chainertrpo.policies.linearized import (
     LinearizedMLP,
     LinearizedPolicy,
@@ -21,6 +21,7 @@ __all__ = [
     "DiagonalGaussian",
     "EmpiricalNormalization",
     "GaussianPolicy",
+    "HostLink",
     "LinearizedMLP",
     "LinearizedPolicy",
     "SoftmaxPolicy",

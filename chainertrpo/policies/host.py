@@ -107,22 +107,17 @@ class HostLink:
     def __init__(self, policy):
         self.policy = policy
 
-    def _distribution(self, obs):
-        with chainer.no_backprop_mode(), chainer.using_config("train", False):
-            return self.policy(self.policy.device.send(obs))
-
     def _act(self, obs, choose):
-        batch = obs if obs.ndim > 1 else obs[None]
-        action = chainer.as_array(choose(self._distribution(batch)))
-        action = _to_host(action)
-        return action if obs.ndim > 1 else action[0]
+        with chainer.no_backprop_mode(), chainer.using_config("train", False):
+            dist = self.policy(self.policy.device.send(obs))
+        return _to_host(chainer.as_array(choose(dist)))
 
     def sample(self, obs, rng):
-        """Draw actions; ``dist.sample()`` takes the global generator, not `rng`."""
+        """Draw actions for a batch; ``dist.sample()`` has the global generator, not rng."""
         return self._act(obs, lambda dist: dist.sample())
 
     def most_probable(self, obs):
-        """The modes for obs of shape (S,) or (N, S)."""
+        """The modes for a batch."""
         return self._act(obs, lambda dist: dist.most_probable)
 
 

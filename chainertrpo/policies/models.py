@@ -56,8 +56,8 @@ class MLP(chainer.ChainList):
         self.activation = activation
         self._activate = _choose(ACTIVATIONS, activation, "activation")
         initializer = _choose(INITIALIZERS, init, "init")
-        rng = seed if hasattr(seed, "normal") else numpy.random
-        if seed is not None and rng is numpy.random:
+        rng = seed  # None: the initialisers take the global generator
+        if seed is not None and not hasattr(seed, "normal"):
             rng = numpy.random.RandomState(seed)
         for i, (n_in, n_out) in enumerate(zip(sizes[:-1], sizes[1:])):
             scale = last_scale if i == len(sizes) - 2 else hidden_scale
@@ -118,7 +118,6 @@ class GaussianPolicy(chainer.Chain):
         self.log_std_kind = _choose(LOG_STD, log_std, "log_std")
         self.action_size = action_size
         n_out = action_size * (2 if log_std == "state_dependent" else 1)
-        start = numpy.full(action_size, log_std_init, chainer.get_dtype())
         with self.init_scope():
             self.mlp = MLP(
                 (obs_size, *hidden_sizes, n_out),
@@ -129,9 +128,10 @@ class GaussianPolicy(chainer.Chain):
                 seed=seed,
             )
             if log_std == "state_independent":
-                self.log_std = chainer.Parameter(start)
+                self.log_std = chainer.Parameter(log_std_init, (action_size,))
         if log_std == "fixed":
-            self.add_persistent("log_std", start)
+            constant = numpy.full(action_size, log_std_init, chainer.get_dtype())
+            self.add_persistent("log_std", constant)
         if log_std == "state_dependent":
             self.mlp[-1].b.array[action_size:] = log_std_init
 

@@ -5,35 +5,20 @@ import inspect
 import chainertrpo
 
 import chainer
-import chainerrl
 import numpy
 import pytest
-from chainerrl.envs.abc import ABC
-from chainerrl.experiments import train_agent_with_evaluation
+from chainerrl_parts import ABC, chainerrl, make_agent
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # gym's and ChainerRL's own
 
+train_agent_with_evaluation = chainerrl.experiments.train_agent_with_evaluation
 # ChainerRL's defaults are a function each and a logger; here None stands for them.
 NONE_BY_DESIGN = {"phi", "batch_states", "logger"}
 
 
-@pytest.fixture
-def make_agent(chainerrl_policy, chainerrl_vf):
-    """Build a TRPO agent, of either library, from ChainerRL's links alone."""
-
-    def build(cls, env, **settings):
-        return cls(
-            chainerrl_policy(env),
-            *chainerrl_vf(env),
-            chainerrl.links.EmpiricalNormalization(
-                env.observation_space.shape[0], clip_threshold=5
-            ),
-            update_interval=64,
-            vf_batch_size=32,
-            **settings,
-        )
-
-    return build
+@pytest.fixture(autouse=True)
+def _seed():
+    chainerrl.misc.set_random_seed(0)
 
 
 def test_constructor():
@@ -51,7 +36,7 @@ def test_constructor():
     assert all(mine.default is None for mine, _ in different)
 
 
-def test_statistics(make_agent):
+def test_statistics():
     names = [
         [name for name, _ in make_agent(cls, ABC()).get_statistics()]
         for cls in (chainertrpo.TRPO, chainerrl.agents.TRPO)
@@ -61,7 +46,7 @@ def test_statistics(make_agent):
 
 @pytest.mark.parametrize("curvature", ["hessian", "gauss_newton"])
 @pytest.mark.parametrize("discrete", [True, False])
-def test_links_of_chainerrl(tmp_path, make_agent, discrete, curvature):
+def test_links_of_chainerrl(tmp_path, discrete, curvature):
     env = ABC(discrete=discrete)
     agent = make_agent(chainertrpo.TRPO, env, curvature=curvature)
     before = chainertrpo.numerics.flatten(agent.policy)
@@ -80,7 +65,7 @@ def test_links_of_chainerrl(tmp_path, make_agent, discrete, curvature):
 
 
 @pytest.mark.parametrize("discrete", [True, False])
-def test_saved_files_are_chainers(tmp_path, make_agent, discrete):
+def test_saved_files_are_chainers(tmp_path, discrete):
     env = ABC(discrete=discrete)
     agent = make_agent(chainertrpo.TRPO, env)
     train_agent_with_evaluation(agent, env, 200, None, 3, 100, str(tmp_path))

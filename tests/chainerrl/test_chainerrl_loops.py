@@ -4,19 +4,14 @@ import os
 
 import chainertrpo
 
-import chainerrl
-import gym
 import numpy
 import pytest
-from chainerrl.envs import SerialVectorEnv
-from chainerrl.envs.abc import ABC
-from chainerrl.experiments import (
-    train_agent_batch_with_evaluation,
-    train_agent_with_evaluation,
-)
+from chainerrl_parts import ABC, chainerrl, gym
+from chainerrl_parts import make_agent as make_chainerrl_agent
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # gym's and ChainerRL's own
 
+train_agent_with_evaluation = chainerrl.experiments.train_agent_with_evaluation
 COLUMNS = [
     "steps",
     "episodes",
@@ -39,6 +34,11 @@ FILES = {
     "vf.npz",
     "vf_optimizer.npz",
 }
+
+
+@pytest.fixture(autouse=True)
+def _seed():
+    chainerrl.misc.set_random_seed(0)
 
 
 def make_agent(env, **settings):
@@ -137,13 +137,13 @@ def test_cartpole_improves(tmp_path):
 @pytest.mark.parametrize("discrete", [True, False])
 def test_train_agent_batch_with_evaluation(tmp_path, discrete, episodic):
     def vector_env(n):
-        return SerialVectorEnv(
+        return chainerrl.envs.SerialVectorEnv(
             [ABC(discrete=discrete, episodic=episodic) for _ in range(n)]
         )
 
     env = vector_env(4)
     agent = make_agent(env, update_interval=64, vf_batch_size=32)
-    train_agent_batch_with_evaluation(
+    chainerrl.experiments.train_agent_batch_with_evaluation(
         agent,
         env,
         steps=512,
@@ -159,19 +159,13 @@ def test_train_agent_batch_with_evaluation(tmp_path, discrete, episodic):
     assert agent.n_updates == 512 // 64
 
 
-def test_seed_of_chainerrl_makes_a_run_repeatable(
-    tmp_path, chainerrl_policy, chainerrl_vf
-):
+def test_seed_of_chainerrl_makes_a_run_repeatable(tmp_path):
     def run(seed):
         chainerrl.misc.set_random_seed(seed)
         env = ABC()
-        agent = chainertrpo.TRPO(
-            chainerrl_policy(env), *chainerrl_vf(env), update_interval=64
-        )
+        agent = make_chainerrl_agent(chainertrpo.TRPO, env)
         train_agent_with_evaluation(agent, env, 200, None, 3, 100, str(tmp_path))
-        return numpy.concatenate(
-            [p.array.ravel() for _, p in sorted(agent.policy.namedparams())]
-        )
+        return chainertrpo.numerics.flatten(agent.policy)
 
     numpy.testing.assert_array_equal(run(1), run(1))
     assert (run(1) != run(2)).any()
