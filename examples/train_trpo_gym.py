@@ -1,6 +1,7 @@
 """Train TRPO on an environment of gym or gymnasium, or show a saved agent.
 
     python examples/train_trpo_gym.py --env Humanoid
+    python examples/train_trpo_gym.py --resume results/<run>
     python examples/train_trpo_gym.py --demo --load results/<run>/best
 
 The flags are those of ChainerRL's example of the same name; the settings are those with
@@ -8,7 +9,7 @@ which ChainerRL reproduced "Deep Reinforcement Learning that Matters" (--preset)
 """
 
 import argparse
-import json
+import functools
 import logging
 import os
 import sys
@@ -16,15 +17,18 @@ import time
 
 from chainertrpo import _compat, make_agent, settings_of
 from chainertrpo.agents import DEFAULT_PRESET, PRESETS
-from chainertrpo.data import BadFileError
+from chainertrpo.data import BadFileError, read_json
 from chainertrpo.experiments import (
     BadEnvironmentError,
     EpisodeLog,
+    Interrupted,
     Progress,
+    available_cores,
     draw_learning_curve,
     eval_performance,
     make_env,
     prepare_run_folder,
+    train_agent_parallel,
     train_agent_with_evaluation,
 )
 
@@ -63,24 +67,44 @@ def parse_args():
     add(
         "--curvature",
         choices=["hessian", "gauss_newton"],
-        default="hessian",
-        help="Fisher products by double backprop or as JᵀFJv; they are equal",
+        default="gauss_newton",
+        help="Fisher products by double backprop, or as JᵀFJv: equal and several times "
+        "faster (default)",
     )
+    add(
+        "--workers",
+        type=int,
+        help="processes that collect (default: one per core); 0 steps the environment "
+        "in this process, as ChainerRL's train_agent does",
+    )
+    add("--checkpoint-interval", type=int, default=10, help="updates (default 10)")
+    add("--resume", metavar="DIR", help="go on with a run: all else comes from there")
     args = parser.parse_args()
     if not 0 <= args.seed < 2**31:
         parser.error(f"--seed {args.seed}: expected a number in [0, 2**31)")
     if args.demo and not args.load:
         parser.error("--demo shows a saved agent: give --load DIR")
+    if args.workers is None:
+        args.workers = 0 if args.render else available_cores()
     return args
 
 
 def recall(args):
-    """Take what a saved agent was trained with from its run's config.json."""
-    path = os.path.join(os.path.dirname(os.path.abspath(args.load)), "config.json")
+    """Take what a run was made with from its config.json: all of it, to go on."""
+    folder = args.resume or os.path.dirname(os.path.abspath(args.load))
+    path = os.path.join(folder, "config.json")
     saved = {}
-    if args.load and os.path.exists(path):
-        with open(path) as file:
-            saved = json.load(file)
+    if (args.load or args.resume) and os.path.exists(path):
+        saved = read_json(path)
+    if args.resume:
+        if not saved:
+            raise FileNotFoundError(f"expected the folder of a run, got no {path}.")
+        for name in vars(args).keys() & saved.keys() - {"resume", "outdir"}:
+            setattr(args, name, saved[name])
+        if not args.workers:
+            raise BadFileError(
+                f"{folder}: a run with --workers 0 has no checkpoints to resume from."
+            )
     args.env = args.env or saved.get("env", "Hopper")
     args.preset = args.preset or saved.get("preset", DEFAULT_PRESET)
     args.hidden_sizes = args.hidden_sizes or saved.get("hidden_sizes") or [64, 64]
@@ -131,6 +155,7 @@ def describe(agent, env, args):
     print(f"policy        {type(agent.policy).__name__}, {count} parameters")
     print(f"device        {agent.policy.device}")
     print(f"preset        {args.preset}, {agent.update_interval} steps a batch")
+    print(f"workers       {args.workers or 'none: this process steps the environment'}")
 
 
 def demo(args):
@@ -150,36 +175,53 @@ def train(args):
     """Train, and leave scores, curve and agents in the run's folder."""
     env = environment(args, args.seed, test=False)
     agent, settings = build(args, env)
-    config = {
-        "agent": "TRPO",
-        **vars(args),
-        "env": env.id,
-        "env_package": env.package,
-        "settings": settings,
-    }
-    args.outdir = prepare_run_folder(args.outdir, config)
+    if args.resume:
+        args.outdir = args.resume
+    else:
+        config = {
+            "agent": "TRPO",
+            **vars(args),
+            "env": env.id,
+            "env_package": env.package,
+            "settings": settings,
+        }
+        args.outdir = prepare_run_folder(args.outdir, config)
     describe(agent, env, args)
-    print(f"folder        {args.outdir}")
-    progress, log = Progress(args.steps), EpisodeLog(args.outdir)
+    print(f"folder        {args.outdir}", flush=True)
+    progress = Progress(args.steps)
+    log = EpisodeLog(args.outdir, resume=bool(args.resume))
+    common = {
+        "eval_env": environment(args, 2**32 - 1 - args.seed, test=True),
+        "eval_n_steps": None,
+        "eval_n_episodes": args.eval_n_runs,
+        "eval_interval": args.eval_interval,
+        "step_hooks": [progress],
+        "episode_hooks": [progress.episode, log],
+    }
     start = time.time()
     try:
-        train_agent_with_evaluation(
-            agent=agent,
-            env=env,
-            eval_env=environment(args, 2**32 - 1 - args.seed, test=True),
-            outdir=args.outdir,
-            steps=args.steps,
-            eval_n_steps=None,
-            eval_n_episodes=args.eval_n_runs,
-            eval_interval=args.eval_interval,
-            step_hooks=[progress],
-            episode_hooks=[progress.episode, log],
-        )
+        if args.workers:
+            make = functools.partial(make_env, env.id, package=env.package)
+            train_agent_parallel(
+                agent,
+                make,
+                args.steps,
+                args.outdir,
+                workers=args.workers,
+                seed=args.seed,
+                checkpoint_interval=args.checkpoint_interval,
+                resume=bool(args.resume),
+                **common,
+            )
+        else:
+            train_agent_with_evaluation(
+                agent, env, args.steps, outdir=args.outdir, **common
+            )
     finally:
         progress.close()
         log.close()
         draw_learning_curve(args.outdir)
-    print(f"\ntrained {args.steps} steps in {time.time() - start:.0f} s")
+    print(f"\ntrained to step {args.steps} in {time.time() - start:.0f} s")
     print(f"curve   {args.outdir}/learning_curve.png")
     print(f"scores  {args.outdir}/scores.txt")
     print(f"agent   {args.outdir}/{args.steps}_finish")
@@ -194,6 +236,9 @@ def main():
     try:
         recall(args)
         demo(args) if args.demo else train(args)
+    except Interrupted as stop:
+        print(f"\n{stop}; go on with: {sys.argv[0]} --resume {args.outdir}")
+        sys.exit(128 + stop.signal_number)
     except (BadEnvironmentError, BadFileError, FileNotFoundError) as error:
         sys.exit(f"error: {error}")
     except RuntimeError as error:

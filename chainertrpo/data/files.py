@@ -38,7 +38,7 @@ def write_atomically(path, data):
             os.fsync(file.fileno())
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
-        _sync_folder(folder)
+        sync_folder(folder)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
@@ -51,7 +51,14 @@ def _umask():
     return mask
 
 
-def _sync_folder(folder):
+def sync_folder(folder):
+    """Flush the names in a folder to the disk, so that a rename outlives a power cut.
+
+    Parameters
+    ----------
+    folder : str
+        The folder.
+    """
     if os.name != "posix":  # a folder cannot be opened elsewhere
         return
     handle = os.open(folder, os.O_RDONLY)

@@ -1,5 +1,6 @@
 """Loops and files around an agent."""
 
+from chainertrpo.experiments.collection import Collected, Collector, WorkerError
 from chainertrpo.experiments.envs import (
     BadEnvironmentError,
     Env,
@@ -14,6 +15,11 @@ from chainertrpo.experiments.evaluation import (
     run_evaluation_episodes,
 )
 from chainertrpo.experiments.hooks import EpisodeLog, LinearInterpolationHook
+from chainertrpo.experiments.parallel_training import (
+    Interrupted,
+    available_cores,
+    train_agent_parallel,
+)
 from chainertrpo.experiments.progress import Progress
 from chainertrpo.experiments.run_folder import (
     describe_environment,
@@ -30,13 +36,18 @@ from chainertrpo.experiments.training import (
 
 __all__ = [
     "BadEnvironmentError",
+    "Collected",
+    "Collector",
     "Env",
     "EpisodeLog",
     "Evaluator",
+    "Interrupted",
     "LinearInterpolationHook",
     "Progress",
     "SerialVectorEnv",
+    "WorkerError",
     "adapt",
+    "available_cores",
     "describe_environment",
     "draw_learning_curve",
     "eval_performance",
@@ -48,5 +59,6 @@ __all__ = [
     "train_agent",
     "train_agent_batch",
     "train_agent_batch_with_evaluation",
+    "train_agent_parallel",
     "train_agent_with_evaluation",
 ]

@@ -120,7 +120,7 @@ class Evaluator:
     max_episode_len : int, optional
         Cut evaluation episodes there.
     step_offset : int
-        Steps already done before.
+        Steps already done before; then ``scores.txt`` is gone on with.
     save_best_so_far_agent : bool
         Save the agent to ``best/`` whenever the mean exceeds all before.
     logger : logging.Logger, optional
@@ -152,9 +152,10 @@ class Evaluator:
         self.prev_eval_t = step_offset - step_offset % eval_interval
         self.start_time = time.time()
         self.path = os.path.join(outdir, "scores.txt")
-        names = [name for name, _ in agent.get_statistics()]
-        with open(self.path, "w") as file:
-            print(*COLUMNS, *names, sep="\t", file=file)
+        if step_offset == 0 or not os.path.exists(self.path):
+            names = [name for name, _ in agent.get_statistics()]
+            with open(self.path, "w") as file:
+                print(*COLUMNS, *names, sep="\t", file=file)
 
     def evaluate_and_update_max_score(self, t, episodes):
         """Evaluate now.
@@ -217,3 +218,30 @@ class Evaluator:
         score = self.evaluate_and_update_max_score(t, episodes)
         self.prev_eval_t = t - t % self.eval_interval
         return score
+
+    def get_state(self):
+        """Return what goes on beside ``scores.txt``, as JSON.
+
+        Returns
+        -------
+        dict
+            For `set_state`.
+        """
+        return {
+            "max_score": self.max_score if self.max_score > -numpy.inf else None,
+            "prev_eval_t": self.prev_eval_t,
+            "elapsed": time.time() - self.start_time,
+        }
+
+    def set_state(self, state):
+        """Go on from a state.
+
+        Parameters
+        ----------
+        state : dict
+            Of `get_state`.
+        """
+        best = state["max_score"]
+        self.max_score = -numpy.inf if best is None else best
+        self.prev_eval_t = state["prev_eval_t"]
+        self.start_time = time.time() - state["elapsed"]

@@ -45,12 +45,16 @@ class EpisodeLog:
     ----------
     outdir : str
         The run's folder.
+    resume : bool
+        Go on with the file that is there.
     """
 
-    def __init__(self, outdir):
+    def __init__(self, outdir, resume=False):
         path = os.path.join(outdir, "episodes.txt")
-        self._file = open(path, "w", buffering=1)  # noqa: SIM115 (kept open)
-        print("steps", "return", "length", sep="\t", file=self._file)
+        mode = "a" if resume and os.path.exists(path) else "w"
+        self._file = open(path, mode, buffering=1)  # noqa: SIM115 (kept open)
+        if mode == "w":
+            print("steps", "return", "length", sep="\t", file=self._file)
 
     def __call__(self, t, total, length):
         """Write a row."""

@@ -23,17 +23,25 @@ class Progress:
         A bar, or a plain line every `seconds`; by default whether `file` is a terminal.
     seconds : float
         Between plain lines.
+    start : int
+        Steps already done before.
     """
 
-    def __init__(self, total_steps, file=None, bar=None, seconds=10.0):
+    def __init__(self, total_steps, file=None, bar=None, seconds=10.0, start=0):
         self.file = file or sys.stderr
-        self.total = total_steps
+        self.total, self.first = total_steps, start
         self.seconds = seconds
         bar = self.file.isatty() if bar is None else bar
         self._start = self._last = time.monotonic()
         self._returns = collections.deque(maxlen=10)
         self._bar = (
-            tqdm.tqdm(total=total_steps, unit=" steps", file=self.file, smoothing=0.05)
+            tqdm.tqdm(
+                total=total_steps,
+                initial=start,
+                unit=" steps",
+                file=self.file,
+                smoothing=0.05,
+            )
             if bar
             else None
         )
@@ -50,7 +58,7 @@ class Progress:
             self._bar.set_postfix_str(words, refresh=False)
             self._bar.update(step - self._bar.n)
             return
-        rate = step / max(now - self._start, 1e-9)
+        rate = (step - self.first) / max(now - self._start, 1e-9)
         left = tqdm.tqdm.format_interval((self.total - step) / max(rate, 1e-9))
         print(
             f"{step:>9}/{self.total} steps  {rate:6.0f} steps/s  {left} left  {words}",

@@ -1,0 +1,102 @@
+"""Checkpoints of a run: whole or not there, and exact enough to go on bit for bit.
+
+A checkpoint is a folder ``checkpoints/<steps>`` with the agent's files and
+``state.json``.  It is written under another name and renamed when complete, so what has
+its name is whole; the last two are kept.
+"""
+
+import os
+import shutil
+
+from chainertrpo.data import BadFileError, read_json, write_json
+from chainertrpo.data.files import sync_folder
+
+FOLDER = "checkpoints"
+KEEP = 2
+
+
+def save_checkpoint(outdir, t, agent, state, tables=()):
+    """Write a checkpoint.
+
+    Parameters
+    ----------
+    outdir : str
+        The run's folder.
+    t : int
+        Steps done; the checkpoint's name.
+    agent : object
+        With ``save`` and ``get_state``.
+    state : dict
+        Whatever else goes on; JSON.
+    tables : sequence of str
+        Names of files in `outdir` that only grow; their sizes are remembered, and they
+        are cut back to them by `load_checkpoint`.
+
+    Returns
+    -------
+    str
+        The checkpoint's folder.
+    """
+    parent = os.path.join(outdir, FOLDER)
+    path, writing = os.path.join(parent, str(t)), os.path.join(parent, ".writing")
+    shutil.rmtree(writing, ignore_errors=True)
+    agent.save(writing)
+    sizes = {name: os.path.getsize(os.path.join(outdir, name)) for name in tables}
+    content = {"t": t, "state": state, "agent": agent.get_state(), "tables": sizes}
+    write_json(os.path.join(writing, "state.json"), content)
+    shutil.rmtree(path, ignore_errors=True)
+    os.rename(writing, path)
+    sync_folder(parent)
+    for old in _names(outdir)[:-KEEP]:
+        shutil.rmtree(os.path.join(parent, old), ignore_errors=True)
+    return path
+
+
+def _names(outdir):
+    """Checkpoints in the order of their steps."""
+    try:
+        names = os.listdir(os.path.join(outdir, FOLDER))
+    except FileNotFoundError:
+        return []
+    return sorted((name for name in names if name.isdigit()), key=int)
+
+
+def load_checkpoint(outdir, agent):
+    """Go on from the newest checkpoint that can be read.
+
+    Parameters
+    ----------
+    outdir : str
+        The run's folder.
+    agent : object
+        With ``load`` and ``set_state``; built as it was.
+
+    Returns
+    -------
+    dict or None
+        What `save_checkpoint` was given, with ``t``; None if there is no checkpoint.
+
+    Raises
+    ------
+    BadFileError
+        There are checkpoints, but none can be read; the message is that of the newest.
+    """
+    first_error = None
+    for name in reversed(_names(outdir)):
+        path = os.path.join(outdir, FOLDER, name)
+        try:
+            content = read_json(os.path.join(path, "state.json"))
+            agent.load(path)
+            agent.set_state(content["agent"])
+            state = {**content["state"], "t": content["t"]}
+        except (BadFileError, FileNotFoundError, KeyError, TypeError) as error:
+            first_error = first_error or error
+            continue
+        for table, size in content["tables"].items():
+            os.truncate(os.path.join(outdir, os.path.basename(table)), size)
+        return state
+    if first_error is not None:
+        raise BadFileError(
+            f"{outdir}: no checkpoint can be read: {first_error}"
+        ) from first_error
+    return None
