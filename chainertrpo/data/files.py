@@ -87,7 +87,8 @@ def write_npz(path, arrays):
         if numpy.asarray(array).dtype.hasobject:
             raise TypeError(f"expected numbers, got Python objects in {name!r}.")
     buffer = io.BytesIO()
-    numpy.savez(buffer, **arrays)
+    # Sorted: the same arrays make the same bytes (Chainer iterates over a set of names).
+    numpy.savez(buffer, **dict(sorted(arrays.items())))
     write_atomically(path, buffer.getvalue())
 
 
