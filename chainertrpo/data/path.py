@@ -1,6 +1,5 @@
 """What was experienced: paths on the host, the batch of an update on the device."""
 
-import math
 import typing
 
 import numpy
@@ -52,6 +51,9 @@ class Batch(typing.NamedTuple):
     value_target: typing.Any
 
 
+LARGEST_REWARD = float(numpy.finfo(numpy.float32).max)
+
+
 class BadObservationError(ValueError):
     """An environment gave an observation or a reward that cannot be learned from."""
 
@@ -76,7 +78,8 @@ def as_observation(obs, where=""):
     BadObservationError
         Names the first component that is not finite.
     """
-    x = numpy.array(obs, dtype=numpy.float32)
+    with numpy.errstate(over="ignore"):  # beyond float32 is infinite, and refused
+        x = numpy.array(obs, dtype=numpy.float32)
     flat = x.ravel()
     if not numpy.isfinite(flat).all():
         i = int(numpy.flatnonzero(~numpy.isfinite(flat))[0])
@@ -148,7 +151,7 @@ class PathRecorder:
             The reward is not a finite number.
         """
         reward = float(numpy.asarray(reward).item())
-        if not math.isfinite(reward):
+        if not abs(reward) <= LARGEST_REWARD:
             raise BadObservationError(
                 f"expected a finite reward, got {reward} from environment {slot} after "
                 f"action {self._slots[slot].action[-1]}."

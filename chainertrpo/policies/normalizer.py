@@ -104,7 +104,8 @@ class EmpiricalNormalization(chainer.Link):
         if len(x) == 0 or (self.until is not None and self.count >= self.until):
             return
         x = numpy.asarray(x, numpy.float64)
-        mean, var = x.mean(axis=0), x.var(axis=0)
+        with numpy.errstate(over="ignore", invalid="ignore"):
+            mean, var = x.mean(axis=0), x.var(axis=0)
         if not (numpy.isfinite(mean).all() and numpy.isfinite(var).all()):
             raise ValueError("expected finite observations, got NaN or infinity.")
         total = int(self.count) + len(x)

@@ -49,6 +49,8 @@ def minibatches(n, batch_size, epochs, rng):
         Row indices.
     """
     count = math.ceil(epochs * n / batch_size)
+    if count == 0:
+        return []
     rounds = math.ceil(count * batch_size / n)
     order = numpy.concatenate([rng.permutation(n) for _ in range(rounds)])
     return list(order[: count * batch_size].reshape(count, batch_size))
@@ -102,9 +104,10 @@ class ValueFit:
             The loss is not finite.
         """
         rows = minibatches(len(batch.obs), self.batch_size, self.epochs, rng)
-        rows = vf.device.send(numpy.array(rows).reshape(len(rows), -1))
+        rows = vf.device.send(numpy.array(rows, dtype=int).reshape(-1, self.batch_size))
         fit = fit_flat if can_fit_flat(vf, optimizer) else _fit_by_graphs
-        total = fit(vf, optimizer, batch.obs, batch.value_target, rows)
+        with numpy.errstate(over="ignore", invalid="ignore"):  # it is an error below
+            total = fit(vf, optimizer, batch.obs, batch.value_target, rows)
         loss = float(total) / max(len(rows), 1)
         if not math.isfinite(loss):
             raise FloatingPointError(

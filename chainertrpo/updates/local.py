@@ -61,6 +61,12 @@ def kl_gauss_newton(dist, old, params):
     if (
         metric is None
     ):  # a distribution of another library: its KL says its Fisher matrix
+        # Constants among its parameters (a fixed variance) do not move.
+        outputs = [
+            y
+            for y in outputs
+            if y.creator_node is not None or isinstance(y, chainer.Parameter)
+        ]
         kl = mean_kl(old=old, new=dist)
         product = hessian_vector_product(
             gradient(kl, outputs, create_graph=True), outputs

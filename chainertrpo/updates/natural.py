@@ -15,6 +15,7 @@ from chainertrpo.numerics import (
 from chainertrpo.updates.local import CONSTRAINTS, CURVATURES, local_model
 
 import chainer
+import numpy
 from chainer import backend
 
 
@@ -166,6 +167,11 @@ class NaturalStep:
         StepReport
             Without acceptance the parameters are what they were, bit for bit.
         """
+        # What is not finite is a reason in the report; NumPy need not warn of it too.
+        with numpy.errstate(over="ignore", invalid="ignore"):
+            return self._step(policy, batch)
+
+    def _step(self, policy, batch):
         model = local_model(
             policy,
             batch,
@@ -186,8 +192,9 @@ class NaturalStep:
         solution = conjugate_gradient(product, g, self.cg_iterations, self.cg_tol)
         x = solution.x
         quadratic = float(x.dot(product(x)))
+        finite = math.isfinite(quadratic) and solution.reason != "nonfinite"
         report = StepReport(
-            "nonfinite" if not math.isfinite(quadratic) else "nonpositive_curvature",
+            "nonpositive_curvature" if finite else "nonfinite",
             cg_iterations=solution.n_iter,
             cg_residual=solution.residual,
             cg_reason=solution.reason,
