@@ -16,8 +16,7 @@ from chainertrpo.numerics import (
     named_params,
     unflatten,
 )
-from chainertrpo.updates import mean_kl
-from chainertrpo.updates.natural import kl_gauss_newton, kl_hessian
+from chainertrpo.updates import kl_gauss_newton, kl_hessian, mean_kl
 
 import chainer
 import chainer.functions as F

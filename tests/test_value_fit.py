@@ -29,9 +29,9 @@ def some_batch(rng, n=50, dtype="float64"):
     return Batch(normal(n, 4), normal(n, 2), normal(n), normal(n), normal(n))
 
 
-def value_function(seed=0, rate=0.02, **settings):
-    vf = ValueFunction(4, (6, 5), seed=seed)
-    optimizer = chainer.optimizers.Adam(rate, **settings)
+def value_function(build=ValueFunction, make_optimizer=None):
+    vf = build(4, (6, 5), seed=0)
+    optimizer = (make_optimizer or chainer.optimizers.Adam)(0.02)
     optimizer.setup(vf)
     return vf, optimizer
 
@@ -111,9 +111,19 @@ class PlainFit:
         return loss
 
 
+class Ours(ValueFunction):
+    """A subclass, which may do anything: it is fitted through Chainer's graphs."""
+
+
+every_way = pytest.mark.parametrize(
+    "build", [ValueFunction, Ours], ids=["flat", "graphs"]
+)
+
+
+@every_way
 @pytest.mark.parametrize("epochs, batch_size", [(3, 16), (1, 50), (2, 7), (1, 64)])
-def test_a_fit_is_adam_on_the_minibatches(float64, rng, epochs, batch_size):
-    vf, optimizer = value_function()
+def test_a_fit_is_adam_on_the_minibatches(float64, rng, build, epochs, batch_size):
+    vf, optimizer = value_function(build)
     plain, batch = PlainFit(vf, 0.02), some_batch(rng)
     report = ValueFit(epochs, batch_size)(
         vf, optimizer, batch, np.random.default_rng(3)
@@ -130,10 +140,11 @@ def test_a_fit_is_adam_on_the_minibatches(float64, rng, epochs, batch_size):
         np.testing.assert_allclose(have, want, rtol=0, atol=1e-9)
 
 
-def test_fits_follow_each_other(float64, rng):
+@every_way
+def test_fits_follow_each_other(float64, rng, build):
     """The optimiser's moments carry over: two fits of an epoch are one of two."""
     batch = some_batch(rng)
-    vf, optimizer = value_function()
+    vf, optimizer = value_function(build)
     plain = PlainFit(vf, 0.02)
     fit, shuffle = ValueFit(1, 25), np.random.default_rng(3)
     for _ in range(2):
@@ -143,6 +154,69 @@ def test_fits_follow_each_other(float64, rng):
         for index in minibatches(50, 25, 1, shuffle):
             plain.step(batch.obs[index], batch.value_target[index])
     np.testing.assert_allclose(vf.mlp[0].W.array, plain.params[0], rtol=0, atol=1e-9)
+
+
+def with_hook(hook):
+    def change(vf, optimizer):
+        optimizer.add_hook(hook)
+
+    return change
+
+
+def slow_layer(vf, optimizer):
+    vf.mlp[1].W.update_rule.hyperparam.alpha = 1e-3
+
+
+def frozen_layer(vf, optimizer):
+    vf.mlp[0].disable_update()
+
+
+def hook_of_a_parameter(vf, optimizer):
+    vf.mlp[0].W.update_rule.add_hook(chainer.optimizer_hooks.WeightDecay(0.1))
+
+
+def other_numbers(vf, optimizer):
+    optimizer.alpha, optimizer.beta1, optimizer.beta2 = 0.01, 0.5, 0.9
+    optimizer.eps, optimizer.eta = 0.1, 0.5
+
+
+def variant(**settings):
+    return lambda rate: chainer.optimizers.Adam(rate, **settings)
+
+
+@pytest.mark.parametrize(
+    ("make_optimizer", "change"),
+    [
+        (None, lambda vf, optimizer: None),
+        (None, other_numbers),
+        (None, slow_layer),
+        (None, frozen_layer),
+        (None, hook_of_a_parameter),
+        (None, with_hook(chainer.optimizer_hooks.GradientClipping(0.01))),
+        (None, with_hook(chainer.optimizer_hooks.WeightDecay(0.1))),
+        (variant(amsgrad=True), lambda vf, optimizer: None),
+        (variant(weight_decay_rate=0.1), lambda vf, optimizer: None),
+        (chainer.optimizers.MomentumSGD, lambda vf, optimizer: None),
+    ],
+)
+def test_the_flat_way_is_the_way_through_graphs(float64, rng, make_optimizer, change):
+    """Whatever the optimiser: the same parameters, moments, counts and loss."""
+    batch, results = some_batch(rng), []
+    for build in (ValueFunction, Ours):
+        vf, optimizer = value_function(build, make_optimizer)
+        fit, shuffle = ValueFit(2, 16), np.random.default_rng(3)
+        fit(vf, optimizer, batch, shuffle)
+        change(vf, optimizer)
+        report = fit(vf, optimizer, batch, shuffle)
+        rules = [param.update_rule for _, param in sorted(vf.namedparams())]
+        state = [x for rule in rules for _, x in sorted((rule.state or {}).items())]
+        results.append((flatten(vf), flatten(state), report, optimizer.t))
+        assert len({rule.t for rule in rules}) <= 2
+    (theta, state, report, t), (theta_2, state_2, report_2, t_2) = results
+    np.testing.assert_allclose(theta, theta_2, rtol=0, atol=1e-11)
+    np.testing.assert_allclose(state, state_2, rtol=0, atol=1e-11)
+    assert report.loss == pytest.approx(report_2.loss, rel=1e-11)
+    assert (report.n_updates, t) == (report_2.n_updates, t_2) == (7, 14)
 
 
 def test_a_linear_function_is_learned_whatever_the_shape_of_values(xp, rng):
@@ -192,12 +266,14 @@ def test_no_epochs_change_nothing(rng):
     assert np.array_equal(flatten(vf), before)
 
 
+@every_way
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_a_loss_that_is_not_finite_is_an_error(rng, bad):
+def test_a_loss_that_is_not_finite_is_an_error(rng, build, bad):
     batch = some_batch(rng, dtype="float32")
     batch.value_target[3] = bad
+    vf, optimizer = value_function(build)
     with pytest.raises(FloatingPointError, match="finite loss of the value function"):
-        ValueFit(1, 16)(*value_function(), batch, rng)
+        ValueFit(1, 16)(vf, optimizer, batch, rng)
 
 
 @pytest.mark.parametrize("settings", [{"epochs": -1}, {"batch_size": 0}])

@@ -92,7 +92,8 @@ def write_npz(path, arrays):
         for name, array in sorted(arrays.items()):
             # ZipInfo's own date is 1980, whenever this is; numpy.savez takes names as
             # keywords, and so refuses some.
-            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w") as member:
+            info = zipfile.ZipInfo(f"{name}.npy")
+            with archive.open(info, "w", force_zip64=True) as member:
                 numpy.lib.format.write_array(
                     member, numpy.asanyarray(array), allow_pickle=False
                 )

@@ -102,7 +102,7 @@ class PathRecorder:
     """Turns the calls of the agent protocol into paths, one slot an environment.
 
     The calls of one environment are ``act`` (observation and action), ``observe`` (the
-    reward that followed, and the next observation), and ``close`` or ``cut`` at ends.
+    reward that followed), and ``close`` at the last observation.
     """
 
     def __init__(self):
@@ -119,6 +119,13 @@ class PathRecorder:
         running = self._slots.get(slot)
         return running is not None and len(running.action) > len(running.reward)
 
+    def _check_answered(self, slot):
+        if self.waiting(slot):
+            raise RuntimeError(
+                f"expected the reward of the last action in environment {slot} first. "
+                "Call batch_observe_and_train after batch_act_and_train."
+            )
+
     def act(self, obs, action, slot=0):
         """Record s_t and a_t.
 
@@ -130,7 +137,13 @@ class PathRecorder:
             The action chosen.
         slot : int
             Which environment.
+
+        Raises
+        ------
+        RuntimeError
+            The action before has had no reward.
         """
+        self._check_answered(slot)
         running = self._slots.setdefault(slot, _Slot())
         running.obs.append(obs)
         running.action.append(action)
@@ -170,7 +183,13 @@ class PathRecorder:
             s_n is terminal.
         slot : int
             Which environment.
+
+        Raises
+        ------
+        RuntimeError
+            The last action has had no reward.
         """
+        self._check_answered(slot)
         running = self._slots.pop(slot, None)
         if running is None or not running.reward:
             return

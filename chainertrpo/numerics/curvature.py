@@ -104,7 +104,7 @@ def check_differentiable_twice(outputs):
 
 
 def hessian_vector_product(grads, params):
-    """V -> Hv with H = ∂²y/∂θ², by differentiating the gradient once more.
+    """Return v -> Hv with H = ∂²y/∂θ², by differentiating the gradient once more.
 
     Hv = ∇θ(vᵀ∇θ y) (Pearlmutter 1994, "Fast exact multiplication by the Hessian").  The
     vector enters as the seed of the backward pass through the gradient's graph, so a
@@ -151,7 +151,7 @@ def _flatten_rows(rows, params):
 
 
 def gauss_newton_product(outputs, params, metric):
-    """V -> JᵀMJv, where J = ∂outputs/∂params and M is the curvature of the outputs.
+    """Return v -> JᵀMJv, where J = ∂outputs/∂params and M is the curvature of the outputs.
 
     For the mean KL divergence at θ_old the Hessian is exactly this product with M the
     Fisher matrix of the distribution's own parameters, because the KL's gradient with
@@ -205,7 +205,7 @@ def gauss_newton_product(outputs, params, metric):
 
 
 def finite_difference_product(gradient_at, theta, eps):
-    """V -> (∇y(θ + εv̂) − ∇y(θ − εv̂)) ‖v‖ / 2ε with v̂ = v/‖v‖: central differences.
+    """Return v -> (∇y(θ + εv̂) − ∇y(θ − εv̂)) ‖v‖ / 2ε with v̂ = v/‖v‖: central differences.
 
     The error is O(ε²) from truncation plus O(machine precision / ε) from rounding, so
     the best ε is near the cube root of the precision: about 5e-3 in float32 and 6e-6 in
@@ -240,7 +240,7 @@ def finite_difference_product(gradient_at, theta, eps):
 
 
 def damped(product, damping):
-    """V -> Av + λv.
+    """Return v -> Av + λv.
 
     Parameters
     ----------

@@ -113,16 +113,16 @@ def at(link, theta):
     link : chainer.Link
         The link whose parameters are replaced.
     theta : array, shape (P,)
-        The parameters to use inside; not modified, and not referred to afterwards.
+        The parameters to use inside; a copy is used, so it is never modified.
 
     Yields
     ------
     callable
-        ``keep()``: on leaving, copy `theta` into the link's arrays.  The copy is made
-        after the body has ended without an exception.
+        ``keep()``: on leaving, copy the parameters of that moment into the link's own
+        arrays.  The copy is made after the body has ended without an exception.
     """
     params = list(named_params(link).values())
-    parts = unflatten(theta, params)
+    parts = unflatten(theta.copy(), params)
     old = [param.array for param in params]
     kept = []
     completed = False

@@ -23,7 +23,7 @@ from chainer import backend
 
 
 def kl_hessian(dist, old, params):
-    """V -> ∇²KL(old ‖ π_θ) v by double backprop: for any policy.
+    """Return v -> ∇²KL(old ‖ π_θ) v by double backprop: for any policy.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def kl_hessian(dist, old, params):
 
 
 def kl_gauss_newton(dist, old, params):
-    """V -> JᵀFJv, equal to `kl_hessian` at θ_old: for any policy.
+    """Return v -> JᵀFJv, equal to `kl_hessian` at θ_old: for any policy.
 
     Parameters
     ----------

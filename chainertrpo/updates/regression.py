@@ -74,7 +74,8 @@ def fit_flat(vf, optimizer, obs, target, batches):
     Returns
     -------
     array, shape ()
-        The sum of the minibatches' losses, each before its step; on the device.
+        The sum of the minibatches' losses, each before its step; on the device.  If it
+        is not finite, value function and optimiser are left as they were.
     """
     params = named_params(vf)
     rules = [param.update_rule for param in params.values()]
@@ -88,7 +89,7 @@ def fit_flat(vf, optimizer, obs, target, batches):
     layers, grads = [_by_layer(vf, params, x) for x in (theta, g)]
     mlp = LinearizedMLP(layers, vf.mlp.activation)
     adam = _Adam(optimizer.hyperparam, rules[0].t, theta, m, v, g)
-    total = 0
+    total = theta.dtype.type(0)
     for index in batches:
         output, kept = mlp.forward(obs[index])
         residual = output - target[index][:, None]
@@ -96,6 +97,8 @@ def fit_flat(vf, optimizer, obs, target, batches):
         residual *= 2 / len(index)
         mlp.pull(kept, residual, out=grads)
         adam.step()
+    if not math.isfinite(float(total)):
+        return total
     for param, rule, *parts in zip(
         params.values(), rules, *(unflatten(x, params.values()) for x in (theta, m, v))
     ):
