@@ -42,7 +42,8 @@ setup(
     extras_require={
         "mujoco": MUJOCO,
         "cuda12": ["cupy-cuda12x>=12"],
-        "cuda13": ["cupy-cuda13x[ctk]>=14"],
+        # No CuPy for CUDA 13 has been built for older Pythons.
+        "cuda13": ["cupy-cuda13x[ctk]>=14; python_version >= '3.10'"],
         "video": ["moviepy"],
         "notebooks": [*NOTEBOOKS, "jupyterlab"],
         "test": TEST,
