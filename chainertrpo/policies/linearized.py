@@ -141,6 +141,13 @@ class LinearizedPolicy:
         Rows worked on at a time.
     keep_bytes : int
         The most that may be kept between products.
+
+    Attributes
+    ----------
+    dist : distribution
+        On all rows; its graph begins at the MLP's outputs.
+    dists : list of distribution
+        The same without a graph, a chunk each.
     """
 
     def __init__(self, policy, obs, *, chunk_rows=25_000, keep_bytes=2**28):
@@ -164,7 +171,7 @@ class LinearizedPolicy:
         self._leaf = Variable(outputs)
         self.dist = policy.distribution(self._leaf)
         with chainer.no_backprop_mode():
-            self._dists = [policy.distribution(outputs[rows]) for rows in self._chunks]
+            self.dists = [policy.distribution(outputs[rows]) for rows in self._chunks]
 
     def _chunk(self, i):
         kept = self._kept[i]
@@ -209,7 +216,7 @@ class LinearizedPolicy:
         parts = dict(zip(self._params, unflatten(v, self._params.values())))
         tangents = [(parts[w], parts[b]) for w, b in self._layers]
         total = {}
-        for i, dist in enumerate(self._dists):
+        for i, dist in enumerate(self.dists):
             kept = self._chunk(i)
             t = self._mlp.push(kept, tangents)
             weight = len(t) / len(self._obs)

@@ -155,8 +155,7 @@ def local_model(
         gain = objective(linear.dist, batch)
         g = linear.gradient(gain)
         gain, product = gain.array, linear.fisher_product
-        with chainer.no_backprop_mode():
-            old = [linear.policy(chunk.obs).copy() for chunk in chunks]
+        old = [dist.copy() for dist in linear.dists]
         if curvature_every > 1:
             rows = batch.obs[::curvature_every].copy()
             product = LinearizedPolicy(
