@@ -23,21 +23,19 @@ class Progress:
         A bar, or a plain line every `seconds`; by default whether `file` is a terminal.
     seconds : float
         Between plain lines.
-    start : int
-        Steps already done before.
     """
 
-    def __init__(self, total_steps, file=None, bar=None, seconds=10.0, start=0):
+    def __init__(self, total_steps, file=None, bar=None, seconds=10.0):
         self.file = file or sys.stderr
-        self.total, self.first = total_steps, start
+        self.total = total_steps
         self.seconds = seconds
         bar = self.file.isatty() if bar is None else bar
-        self._start = self._last = time.monotonic()
+        self._last = time.monotonic()
+        self._first = None  # (step, time) of the first call: a resumed run begins late
         self._returns = collections.deque(maxlen=10)
         self._bar = (
             tqdm.tqdm(
                 total=total_steps,
-                initial=start,
                 unit=" steps",
                 file=self.file,
                 smoothing=0.05,
@@ -49,6 +47,10 @@ class Progress:
     def __call__(self, env, agent, step):
         """Show the state, if it is time to."""
         now = time.monotonic()
+        if self._first is None:
+            self._first = step, now
+            if self._bar is not None:
+                self._bar.initial = self._bar.n = step
         wait = 0.2 if self._bar is not None else self.seconds
         if now - self._last < wait and step < self.total:
             return
@@ -58,8 +60,8 @@ class Progress:
             self._bar.set_postfix_str(words, refresh=False)
             self._bar.update(step - self._bar.n)
             return
-        rate = (step - self.first) / max(now - self._start, 1e-9)
-        left = tqdm.tqdm.format_interval((self.total - step) / max(rate, 1e-9))
+        rate = (step - self._first[0]) / max(now - self._first[1], 1e-9)
+        left = tqdm.tqdm.format_interval((self.total - step) / rate) if rate else "?"
         print(
             f"{step:>9}/{self.total} steps  {rate:6.0f} steps/s  {left} left  {words}",
             file=self.file,

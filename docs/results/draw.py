@@ -44,12 +44,14 @@ def draw(task):
         color = f"C{i}"
         axes.plot(grid, smoothed(folder, grid, width), color=color, lw=1, alpha=0.6)
         label = f"seed {config['seed']}"
-        axes.plot(scores["steps"], scores["mean"], "o-", ms=3.5, color=color, label=label)
+        axes.plot(
+            scores["steps"], scores["mean"], "o-", ms=3.5, color=color, label=label
+        )
     for i, (t, low, high) in enumerate(REFERENCES.get(task, ())):
         label = "PFRL 0.4, two seeds, training" if i == 0 else None
         axes.plot([t, t], [low, high], color="0.2", lw=5, alpha=0.5, label=label)
     n = config["eval_n_runs"]
-    title = f"TRPO on {config['env']}: dots, mean of {n} evaluation episodes; lines, training"
+    title = f"TRPO on {config['env']}; dots: mean of {n} evaluation episodes; lines: training"
     axes.set_title(title, fontsize=9)
     axes.set_xlabel("environment steps")
     axes.set_ylabel("return of an episode")
