@@ -255,7 +255,6 @@ def test_every_damaged_byte_is_noticed(out, agents, name):
     damage_bytes(out, agents, name, 20)
 
 
-@pytest.mark.xfail(strict=True, reason="state.json has no checksum")
 def test_every_damaged_byte_of_the_state_is_noticed(out, agents):
     """A wrong digit in a random stream would be a run that nobody can repeat."""
     damage_bytes(out, agents, "state.json", 40)
@@ -298,7 +297,6 @@ def test_tables_are_cut_back_to_the_checkpoint(out, agents):
     assert_loads(out, 200, agents)
 
 
-@pytest.mark.xfail(strict=True, reason="a shorter table is filled up with NUL bytes")
 @pytest.mark.parametrize("text", ["steps\n100\n2", "", None])
 def test_a_table_that_has_lost_rows(out, agents, text):
     """The newest does not fit it; the one before may."""

@@ -42,6 +42,7 @@ def test_train_then_demo(tmp_path, env, other):
     assert sorted(path.name for path in folder.iterdir()) == [
         "1500_finish",
         "best",
+        "checkpoints",
         "config.json",
         "environment.json",
         "episodes.txt",

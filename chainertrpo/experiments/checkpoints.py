@@ -5,6 +5,8 @@ A checkpoint is a folder ``checkpoints/<steps>`` with the agent's files and
 its name is whole; the last two are kept.
 """
 
+import hashlib
+import json
 import os
 import shutil
 
@@ -43,6 +45,7 @@ def save_checkpoint(outdir, t, agent, state, tables=()):
     agent.save(writing)
     sizes = {name: os.path.getsize(os.path.join(outdir, name)) for name in tables}
     content = {"t": t, "state": state, "agent": agent.get_state(), "tables": sizes}
+    content["sha256"] = _digest(content)
     write_json(os.path.join(writing, "state.json"), content)
     shutil.rmtree(path, ignore_errors=True)
     os.rename(writing, path)
@@ -50,6 +53,21 @@ def save_checkpoint(outdir, t, agent, state, tables=()):
     for old in _names(outdir)[:-KEEP]:
         shutil.rmtree(os.path.join(parent, old), ignore_errors=True)
     return path
+
+
+def _digest(content):
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def remove_checkpoints(outdir):
+    """Remove all checkpoints of a run's folder.
+
+    Parameters
+    ----------
+    outdir : str
+        The folder.
+    """
+    shutil.rmtree(os.path.join(outdir, FOLDER), ignore_errors=True)
 
 
 def _names(outdir):
@@ -85,7 +103,7 @@ def load_checkpoint(outdir, agent):
     for name in reversed(_names(outdir)):
         path = os.path.join(outdir, FOLDER, name)
         try:
-            content = read_json(os.path.join(path, "state.json"))
+            content = _read_state(outdir, path)
             agent.load(path)
             agent.set_state(content["agent"])
             state = {**content["state"], "t": content["t"]}
@@ -100,3 +118,18 @@ def load_checkpoint(outdir, agent):
             f"{outdir}: no checkpoint can be read: {first_error}"
         ) from first_error
     return None
+
+
+def _read_state(outdir, path):
+    path = os.path.join(path, "state.json")
+    content = read_json(path)
+    if not isinstance(content, dict) or content.pop("sha256", None) != _digest(content):
+        raise BadFileError(f"{path}: damaged (SHA-256).")
+    for table, size in content["tables"].items():
+        table_path = os.path.join(outdir, os.path.basename(table))
+        if not os.path.exists(table_path) or os.path.getsize(table_path) < size:
+            raise BadFileError(
+                f"{table_path}: expected at least {size} bytes, as when {path} was "
+                "written; rows have been lost."
+            )
+    return content

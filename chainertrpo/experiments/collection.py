@@ -10,19 +10,25 @@ import ctypes
 import faulthandler
 import multiprocessing
 import multiprocessing.connection
+import multiprocessing.resource_tracker
 import os
+import queue
+import random
 import signal
 import sys
 import tempfile
+import threading
 import time
 import traceback
 import typing
 
 from chainertrpo.data import Path, PathRecorder
+from chainertrpo.experiments.envs import adapt
 
 import numpy
 
 POLL_SECONDS = 0.5
+PARENT_SIGNALS = (signal.SIGINT,)
 ACTION_SIZE = 64  # of the last action, how much is shown in errors
 
 
@@ -92,6 +98,7 @@ class Collector:
         generation : int
             For example the number of steps done.
         """
+        self._check_open()
         for worker in self._workers:
             worker.send(("restart", generation))
 
@@ -107,7 +114,7 @@ class Collector:
         n_steps : int
             In all.
         stop : callable
-            Asked twice a second; True abandons the collection.
+            Asked twice a second; True abandons the collection and closes the collector.
 
         Returns
         -------
@@ -117,8 +124,26 @@ class Collector:
         Raises
         ------
         WorkerError
-            A worker raised, died or hung.
+            A worker raised, died or hung; the collector is closed.
         """
+        self._check_open()
+        try:
+            results = self._collect(actor, n_steps, stop)
+        except BaseException:
+            self.close()
+            raise
+        if results is None:
+            self.close()  # what is on its way belongs to nothing that follows
+            return None
+        paths = [path for result in results for path in result[0]]
+        episodes = [
+            (min((step - 1) * self.n_workers + i + 1, n_steps), total, length)
+            for i, result in enumerate(results)
+            for step, total, length in result[1]
+        ]
+        return Collected(paths, sorted(episodes))
+
+    def _collect(self, actor, n_steps, stop):
         shares = numpy.diff(numpy.linspace(0, n_steps, self.n_workers + 1).astype(int))
         for worker, share in zip(self._workers, shares):
             worker.send(("collect", actor, int(share)))
@@ -133,13 +158,13 @@ class Collector:
                 return None
             for i in waiting.values():
                 self._workers[i].check_alive(self.timeout)
-        paths = [path for result in results for path in result[0]]
-        episodes = [
-            (step * self.n_workers + i, total, length)
-            for i, result in enumerate(results)
-            for step, total, length in result[1]
-        ]
-        return Collected(paths, sorted(episodes))
+        return results
+
+    def _check_open(self):
+        if not self._workers:
+            raise ValueError(
+                "expected an open collector, got a closed one. Make another."
+            )
 
     def close(self):
         """End the workers, at once."""
@@ -161,36 +186,41 @@ class _Worker:
         self.index = index
         self.state = context.RawArray("d", 2 + ACTION_SIZE)  # steps, size, last action
         self._seen, self._since = -1.0, time.monotonic()
-        self._stack = tempfile.NamedTemporaryFile(  # noqa: SIM115 (as long as the worker)
-            "r", suffix=f".worker{index}"
-        )
+        # Where the worker writes its stack; it removes the name when it has opened it.
+        handle, self._stack_path = tempfile.mkstemp(suffix=f".worker{index}")
+        self._stack = os.fdopen(handle)
         self.connection, child = context.Pipe()
-        arguments = (
-            child,
-            make_env,
-            index,
-            seed,
-            generation,
-            self.state,
-            self._stack.name,
+        arguments = (child, make_env, index, seed, generation, self.state)
+        self.process = context.Process(
+            target=_work, args=(*arguments, self._stack_path), daemon=True
         )
-        self.process = context.Process(target=_work, args=arguments, daemon=True)
         try:
             with _as_child():
                 self.process.start()
-        except (AttributeError, TypeError, ValueError) as error:
+        except Exception as error:
+            self.close()
             raise ValueError(
                 "expected make_env to be a function of a module or a functools.partial "
                 f"of one, because it is sent to worker processes, got {make_env}: {error}"
             ) from error
         child.close()
+        # A thread sends, because a pipe that is full would make the parent wait.
+        self._outbox, self._send_error = queue.SimpleQueue(), None
+        threading.Thread(target=self._send_all, daemon=True).start()
 
     def send(self, message):
-        try:
-            self.connection.send(message)
-        except OSError:
-            self._died()
         self._seen, self._since = -1.0, time.monotonic()
+        self._outbox.put(message)
+
+    def _send_all(self):
+        for message in iter(self._outbox.get, None):
+            try:
+                self.connection.send(message)
+            except OSError:
+                return  # its end is noticed by whoever waits for it
+            except Exception as error:
+                self._send_error = error
+                return
 
     def receive(self):
         try:
@@ -206,7 +236,7 @@ class _Worker:
 
     def _last(self):
         size = int(self.state[1])
-        if not self.state[0]:
+        if not size:
             return "no step"
         action = ", ".join(
             f"{x:.6g}" for x in self.state[2 : 2 + min(size, ACTION_SIZE)]
@@ -227,6 +257,11 @@ class _Worker:
         )
 
     def check_alive(self, timeout):
+        if self._send_error is not None:
+            raise ValueError(
+                "expected an actor that can be sent to worker processes (phi a function "
+                f"of a module, not a lambda), got: {self._send_error}"
+            ) from self._send_error
         if not self.process.is_alive() and not self.connection.poll():
             self._died()
         now, steps = time.monotonic(), self.state[0]
@@ -254,19 +289,33 @@ class _Worker:
         if self.process.pid is not None:
             self.process.kill()
             self.process.join()
+            self._outbox.put(None)
         self.connection.close()
         self._stack.close()
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self._stack_path)
 
 
 @contextlib.contextmanager
 def _as_child():
-    """Let a child have one BLAS thread and no notion of the parent's main script."""
+    """Let a child start with one BLAS thread, and with SIGINT blocked.
+
+    Ctrl-C goes to the whole process group and is the parent's business; a child that is
+    still importing has no handler of its own yet, but it inherits the mask.
+    """
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     before = {name: os.environ.get(name) for name in names}
     os.environ.update(dict.fromkeys(names, "1"))
+    masks = hasattr(signal, "pthread_sigmask")
+    if masks:
+        # Its first start would unblock what is blocked here.
+        multiprocessing.resource_tracker.ensure_running()
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, PARENT_SIGNALS)
     try:
         yield
     finally:
+        if masks:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         for name, value in before.items():
             if value is None:
                 del os.environ[name]
@@ -287,25 +336,48 @@ def _work(connection, make_env, index, seed, generation, state, stack_path):
     _die_with_parent()
     if parent is not None and not parent.is_alive():
         return
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
+    for number in PARENT_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, PARENT_SIGNALS)
     stack = open(stack_path, "w")  # noqa: SIM115 (as long as the process)
+    if os.name == "posix":
+        os.unlink(stack_path)
     faulthandler.enable(stack)
     if hasattr(faulthandler, "register"):
         faulthandler.register(signal.SIGUSR1, stack)
-    try:
-        episode = _Episodes(make_env, seed, index, numpy.frombuffer(state))
-        episode.restart(generation)
-        while True:
-            kind, *content = connection.recv()
-            if kind == "restart":
-                episode.restart(*content)
-            else:
-                connection.send(("paths", *episode.collect(*content)))
-    except (EOFError, BrokenPipeError):
-        return  # the parent has gone
-    except BaseException:
-        with contextlib.suppress(OSError):
-            connection.send(("error", traceback.format_exc()))
+    answer = _answers(make_env, seed, index, generation, numpy.frombuffer(state))
+    next(answer)
+    while True:
+        try:
+            message = connection.recv()
+        except (EOFError, OSError):
+            return  # the parent has gone
+        try:
+            result = answer.send(message)
+        except BaseException:
+            result = ("error", traceback.format_exc())
+        try:
+            if result is not None:
+                connection.send(result)
+        except OSError:
+            return
+        if result is not None and result[0] == "error":
+            return
+
+
+def _answers(
+    make_env, seed, index, generation, state
+):  # a coroutine: message -> answer
+    message = yield
+    episodes = _Episodes(make_env, seed, index, state)
+    episodes.restart(generation)
+    while True:
+        kind, *content = message
+        if kind == "restart":
+            message = yield episodes.restart(*content)
+        else:
+            message = yield ("paths", *episodes.collect(*content))
 
 
 class _Episodes:
@@ -316,13 +388,19 @@ class _Episodes:
         self.env = None
 
     def restart(self, generation):
-        streams = numpy.random.SeedSequence((self.seed, self.index, generation)).spawn(
-            2
-        )
+        sequence = numpy.random.SeedSequence((self.seed, self.index, generation))
+        streams = sequence.spawn(3)
         self.rng = numpy.random.default_rng(streams[0])
         env_seed = int(streams[1].generate_state(1)[0] >> 1)
+        # Environments and foreign policies may draw from the global generators.
+        common = int(streams[2].generate_state(1)[0])
+        random.seed(common)
+        numpy.random.seed(common)  # noqa: NPY002
         if self.env is None:
-            self.env = self.make_env(env_seed)
+            made = self.make_env(env_seed)
+            self.env = adapt(made)
+            if self.env is not made:
+                self.env.seed(env_seed)
         else:
             self.env.seed(env_seed)
         self.obs = None

@@ -51,7 +51,8 @@ class EpisodeLog:
 
     def __init__(self, outdir, resume=False):
         path = os.path.join(outdir, "episodes.txt")
-        mode = "a" if resume and os.path.exists(path) else "w"
+        begun = os.path.exists(path) and os.path.getsize(path) > 0
+        mode = "a" if resume and begun else "w"
         self._file = open(path, mode, buffering=1)  # noqa: SIM115 (kept open)
         if mode == "w":
             print("steps", "return", "length", sep="\t", file=self._file)

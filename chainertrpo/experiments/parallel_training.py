@@ -5,9 +5,15 @@ import logging
 import os
 import signal
 import threading
+import time
 
-from chainertrpo.experiments.checkpoints import load_checkpoint, save_checkpoint
-from chainertrpo.experiments.collection import Collector
+from chainertrpo.experiments.checkpoints import (
+    load_checkpoint,
+    remove_checkpoints,
+    save_checkpoint,
+)
+from chainertrpo.experiments.collection import Collector, WorkerError
+from chainertrpo.experiments.envs import adapt
 from chainertrpo.experiments.evaluation import Evaluator
 
 TABLES = ("scores.txt", "episodes.txt")
@@ -117,7 +123,7 @@ def train_agent_parallel(
     worker_timeout : float
         See `Collector`.
     step_hooks : sequence of callable
-        ``hook(env, agent, t)`` after every iteration; env is None.
+        ``hook(env, agent, t)`` after every iteration, and on resuming; env is None.
     episode_hooks : sequence of callable
         ``hook(t, total, length)`` for every episode, after the iteration it ended in.
     save_best_so_far_agent : bool
@@ -141,6 +147,7 @@ def train_agent_parallel(
     episodes = state["episodes"] if state else 0
     evaluator = None
     if eval_env is not None:
+        eval_env = adapt(eval_env)
         evaluator = Evaluator(
             agent,
             eval_env,
@@ -166,7 +173,10 @@ def train_agent_parallel(
 
     if state:
         logger.info("resumed at step %d", t)
+        for hook in step_hooks:  # what they set, they set again
+            hook(None, agent, t)
     else:
+        remove_checkpoints(outdir)  # of another run
         checkpoint()  # a run killed before the next one begins anew, tables and all
     with deferred_signals() as signals:
         try:
@@ -201,11 +211,15 @@ def train_agent_parallel(
                     if agent.n_updates % checkpoint_interval == 0 and t < steps:
                         checkpoint()
                         collector.restart(t)
-        except (Exception, KeyboardInterrupt):
+        except (Exception, KeyboardInterrupt) as error:
+            if isinstance(error, WorkerError):
+                time.sleep(0.2)  # a signal to all processes may reach the workers first
+                if signals:
+                    error = Interrupted(signals[0])
             path = os.path.join(outdir, f"{t}_except")
             agent.save(path)
             logger.info("saved the agent to %s; the run can be resumed", path)
-            raise
+            raise error
         agent.save(os.path.join(outdir, f"{t}_finish"))
         logger.info("saved the agent to %s_finish", os.path.join(outdir, str(t)))
         checkpoint()
