@@ -10,6 +10,8 @@ which ChainerRL reproduced "Deep Reinforcement Learning that Matters" (--preset)
 
 import argparse
 import functools
+import importlib
+import importlib.util
 import logging
 import os
 import sys
@@ -138,8 +140,11 @@ def environment(args, seed, *, test):
         mode = "rgb_array"
     env = make_env(args.env, seed, package=args.env_package, render_mode=mode)
     if args.monitor and test:
-        import importlib
-
+        if importlib.util.find_spec("moviepy") is None:
+            raise BadEnvironmentError(
+                "--monitor writes videos with moviepy, which is not installed. "
+                "pip install 'chainertrpo[video]'"
+            )
         wrappers = importlib.import_module(f"{env.package}.wrappers")
         folder = os.path.join(args.outdir, "videos")
         env.env = wrappers.RecordVideo(env.env, folder, disable_logger=True)
@@ -190,8 +195,9 @@ def train(args):
     print(f"folder        {args.outdir}", flush=True)
     progress = Progress(args.steps)
     log = EpisodeLog(args.outdir, resume=bool(args.resume))
+    eval_env = environment(args, 2**32 - 1 - args.seed, test=True)
     common = {
-        "eval_env": environment(args, 2**32 - 1 - args.seed, test=True),
+        "eval_env": eval_env,
         "eval_n_steps": None,
         "eval_n_episodes": args.eval_n_runs,
         "eval_interval": args.eval_interval,
@@ -220,6 +226,7 @@ def train(args):
     finally:
         progress.close()
         log.close()
+        eval_env.close()
         draw_learning_curve(args.outdir)
     print(f"\ntrained to step {args.steps} in {time.time() - start:.0f} s")
     print(f"curve   {args.outdir}/learning_curve.png")
