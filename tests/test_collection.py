@@ -739,6 +739,36 @@ def test_ctrl_c_while_workers_start():
         assert marked.nothing_is_left()
 
 
+def test_a_thread_that_began_a_collector_may_end():
+    made = []
+
+    def begin():
+        made.append(Collector(point, 1, 0))
+        made[0].collect(actor_of(2), 20)
+
+    thread = threading.Thread(target=begin)
+    thread.start()
+    thread.join()
+    with made[0] as collector:
+        time.sleep(0.2)
+        assert error_of(collector.collect, actor_of(2), 20) is None
+
+
+def hold_from_a_thread():
+    thread = threading.Thread(target=hold)
+    thread.start()
+    thread.join()
+
+
+@linux
+def test_a_killed_parent_leaves_no_orphan_of_a_thread():
+    with Marked("test_collection.hold_from_a_thread()") as marked:
+        marked.wait_for("collecting")
+        marked.process.kill()
+        marked.process.wait()
+        assert marked.nothing_is_left()
+
+
 def forget():
     """End without closing."""
     collector = Collector(point, 2, 0)

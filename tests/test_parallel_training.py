@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 
+from chainertrpo import TRPO, EmpiricalNormalization
 from chainertrpo.agents.storage import arrays_of
 from chainertrpo.data import BadFileError, Path, read_json, read_npz
 from chainertrpo.experiments import (
@@ -27,11 +28,12 @@ from chainertrpo.experiments.parallel_training import deferred_signals
 
 import pytest
 from protocol import STATISTICS
-from test_agents import make_agent
+from test_agents import make_agent, parts
 from test_collection import (
     ENVIRONMENTS,
     HERE,
     LONG,
+    ForeignPolicy,
     Marked,
     SeededPoint,
     error_of,
@@ -274,6 +276,22 @@ def test_what_a_hook_sets_goes_on_too(tmp_path):
         train(tmp_path / "broken", steps=400, step_hooks=hooks)
     resumed = train(tmp_path / "broken", resume=True, steps=400, step_hooks=[hook])
     assert resumed.vf_optimizer.alpha == whole.vf_optimizer.alpha
+    assert_as_if_never_stopped(tmp_path / "broken", tmp_path / "whole", 400)
+
+
+def test_a_foreign_policy_is_evaluated_as_if_never_stopped(tmp_path):
+    """Such a policy draws from the global generator, whose state is not saved."""
+
+    def foreign():
+        policy = ForeignPolicy(2, 1, (8,), last_scale=1.0, seed=0)
+        normalizer = EmpiricalNormalization(2)
+        return TRPO(policy, *parts()[1:], normalizer, seed=0, update_interval=BATCH)
+
+    train(tmp_path / "whole", agent=foreign(), steps=400)
+    with pytest.raises(Break):
+        hooks = [break_at(300)]
+        train(tmp_path / "broken", agent=foreign(), steps=400, step_hooks=hooks)
+    train(tmp_path / "broken", resume=True, agent=foreign(), steps=400)
     assert_as_if_never_stopped(tmp_path / "broken", tmp_path / "whole", 400)
 
 

@@ -6,7 +6,6 @@ number of workers only, never on timing.
 """
 
 import contextlib
-import ctypes
 import faulthandler
 import multiprocessing
 import multiprocessing.connection
@@ -15,7 +14,6 @@ import os
 import queue
 import random
 import signal
-import sys
 import tempfile
 import threading
 import time
@@ -324,18 +322,20 @@ def _as_child():
 
 
 def _die_with_parent():
-    """Have Linux end this process when the parent dies, however it does."""
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError, AttributeError):
-            ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+    """Have a thread end this process when the parent dies, however it does."""
+    parent = multiprocessing.parent_process()
+
+    def wait():
+        parent.join()
+        os._exit(1)
+
+    if parent is not None:
+        threading.Thread(target=wait, daemon=True).start()
 
 
 def _work(connection, make_env, index, seed, generation, state, stack_path):
     """The worker process."""
-    parent = multiprocessing.parent_process()
     _die_with_parent()
-    if parent is not None and not parent.is_alive():
-        return
     for number in PARENT_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     if hasattr(signal, "pthread_sigmask"):

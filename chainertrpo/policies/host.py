@@ -113,8 +113,17 @@ class HostLink:
         return _to_host(chainer.as_array(choose(dist)))
 
     def sample(self, obs, rng):
-        """Draw actions for a batch; ``dist.sample()`` has the global generator, not rng."""
-        return self._act(obs, lambda dist: dist.sample())
+        """Draw actions for a batch.
+
+        ``dist.sample()`` draws from the global generator of its array module; NumPy's is
+        seeded from `rng` for the while, so that the draw depends on `rng` only.
+        """
+        before = numpy.random.get_state()  # noqa: NPY002
+        self.policy.xp.random.seed(int(rng.integers(2**32)))
+        try:
+            return self._act(obs, lambda dist: dist.sample())
+        finally:
+            numpy.random.set_state(before)  # noqa: NPY002
 
     def most_probable(self, obs):
         """The modes for a batch."""
