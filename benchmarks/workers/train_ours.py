@@ -1,0 +1,63 @@
+"""Seconds of training iterations, ours."""
+
+import functools
+import json
+import sys
+import tempfile
+import time
+
+from chainertrpo import make_agent, settings_of
+from chainertrpo.experiments import make_env, train_agent_parallel
+from chainertrpo.experiments.collection import Collector
+
+
+def build(env_id, seed):
+    """Make the agent of `--preset chainerrl-reproduction`, as examples/ does."""
+    env = make_env(env_id, seed, package="gymnasium")
+    settings = settings_of(
+        "chainerrl-reproduction", agent={"curvature": "gauss_newton"}
+    )
+    make = functools.partial(make_env, env.id, package="gymnasium")
+    spaces = env.observation_space, env.action_space
+    return make_agent(*spaces, settings, seed=seed), make
+
+
+def train(env_id, workers, iterations, seed):
+    """Return the seconds of all iterations but the first, one checkpoint included."""
+    agent, make = build(env_id, seed)
+    times = []
+    with tempfile.TemporaryDirectory() as outdir:
+        train_agent_parallel(
+            agent,
+            make,
+            (iterations + 1) * agent.update_interval,
+            outdir,
+            workers=workers,
+            seed=seed,
+            checkpoint_interval=iterations,
+            step_hooks=[lambda env, agent, t: times.append(time.perf_counter())],
+        )
+    return {"seconds": times[-1] - times[0], "steps": iterations * 5000}
+
+
+def phases(env_id, workers, iterations, seed):
+    """Return the seconds of collection and of updates separately."""
+    agent, make = build(env_id, seed)
+    collection = update = 0.0
+    with Collector(make, workers, seed) as collector:
+        for i in range(iterations + 1):
+            start = time.perf_counter()
+            paths = collector.collect(agent.actor(), agent.update_interval).paths
+            middle = time.perf_counter()
+            agent.update(paths)
+            end = time.perf_counter()
+            if i:
+                collection += middle - start
+                update += end - middle
+    return {"collection": collection, "update": update, "steps": iterations * 5000}
+
+
+if __name__ == "__main__":
+    settings = json.loads(sys.argv[1])
+    measure = phases if settings.pop("phases", False) else train
+    print(json.dumps(measure(**settings)))
