@@ -9,6 +9,7 @@ from chainertrpo.agents.checks import check_links, check_settings
 from chainertrpo.agents.statistics import Statistics
 from chainertrpo.agents.storage import load_objects, save_objects
 from chainertrpo.data import PathRecorder
+from chainertrpo.numerics import single_blas_thread
 
 import numpy
 
@@ -272,6 +273,7 @@ class OnPolicyAgent:
 
     # Learning
 
+    @single_blas_thread()
     def update(self, paths):
         """Improve the policy and fit the value function on paths of the present policy.
 

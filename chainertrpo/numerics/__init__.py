@@ -12,6 +12,7 @@ from chainertrpo.numerics.curvature import (
 )
 from chainertrpo.numerics.flat import at, flatten, named_params, unflatten
 from chainertrpo.numerics.line_search import ACCEPTED, Search, backtrack
+from chainertrpo.numerics.threads import side_by_side, single_blas_thread, thread_count
 
 __all__ = [
     "ACCEPTED",
@@ -29,5 +30,8 @@ __all__ = [
     "gradient",
     "hessian_vector_product",
     "named_params",
+    "side_by_side",
+    "single_blas_thread",
+    "thread_count",
     "unflatten",
 ]

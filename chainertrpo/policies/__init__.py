@@ -2,11 +2,8 @@
 
 from chainertrpo.policies.distributions import Categorical, DiagonalGaussian
 from chainertrpo.policies.host import HostLink, host_policy
-from chainertrpo.policies.linearized import (
-    LinearizedMLP,
-    LinearizedPolicy,
-    can_linearize,
-)
+from chainertrpo.policies.linearized_mlp import LinearizedMLP
+from chainertrpo.policies.linearized_policy import LinearizedPolicy, can_linearize
 from chainertrpo.policies.models import (
     MLP,
     GaussianPolicy,

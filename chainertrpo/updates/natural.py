@@ -191,7 +191,7 @@ class NaturalStep:
         product = damped(model.product, self.damping)
         solution = conjugate_gradient(product, g, self.cg_iterations, self.cg_tol)
         x = solution.x
-        quadratic = float(x.dot(product(x)))
+        quadratic = float(x.dot(g - solution.r))  # xᵀAx
         finite = math.isfinite(quadratic) and solution.reason != "nonfinite"
         report = StepReport(
             "nonpositive_curvature" if finite else "nonfinite",
