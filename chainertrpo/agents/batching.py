@@ -3,6 +3,7 @@
 import typing
 
 from chainertrpo.data import Batch, generalized_advantages, standardize
+from chainertrpo.policies import ValueFunction, can_linearize, linearized
 
 import chainer
 import numpy
@@ -76,7 +77,7 @@ def make_batch(
             raw, taken = _rows(group)
             obs = send(raw if actor.normalize is None else actor.normalize(raw))
             v = _values(vf, obs)
-            dist = policy(obs[send(taken)])
+            dist = _distribution(policy, obs[send(taken)])
             action = send(numpy.concatenate([path.action for path in group]))
             log_prob.append(dist.log_prob(action).array)
             entropy.append(_to_host(dist.entropy))
@@ -151,8 +152,15 @@ def _all_observations(paths, normalizer, send):
     return send(obs)
 
 
+def _distribution(policy, obs):
+    if can_linearize(policy):  # the same, on all cores
+        return policy.distribution(linearized(policy.mlp).outputs(obs))
+    return policy(obs)
+
+
 def _values(vf, obs):
-    value = _to_host(vf(obs)).reshape(-1)
+    ours = type(vf) is ValueFunction
+    value = _to_host(linearized(vf.mlp).outputs(obs) if ours else vf(obs)).reshape(-1)
     if len(value) != len(obs):
         raise ValueError(
             f"expected one value a state from vf, got {len(value)} for {len(obs)} "

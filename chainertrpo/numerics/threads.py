@@ -9,11 +9,13 @@ added in order, so that nothing depends on how many threads there are.
 
 import contextlib
 import functools
+import math
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy
+from chainer import backend
 from threadpoolctl import ThreadpoolController
 
 
@@ -104,7 +106,42 @@ def side_by_side(function, items):
         with numpy.errstate(**errors):
             return function(item)
 
+    if len(items) < 2:
+        return [function(item) for item in items]
     with single_blas_thread():
-        if len(items) < 2 or thread_count() == 1:
+        if thread_count() == 1:
             return [function(item) for item in items]
         return list(_pool().map(work, items))
+
+
+# On the CPU: rows of a block; from how many rows on a lane of their own; lanes at most.
+BLOCK_ROWS, LANE_ROWS, MAX_LANES = 1000, 512, 16
+
+
+def row_lanes(x, most=BLOCK_ROWS):
+    """Cut the rows of an array: lanes for `side_by_side`, each a list of blocks.
+
+    Blocks are small enough to stay in a cache.  They depend on the number of rows only.
+    For a GPU there is one lane, with blocks as large as may be.
+
+    Parameters
+    ----------
+    x : array, shape (N, ...)
+        NumPy or CuPy.
+    most : int
+        The most rows of a block.
+
+    Returns
+    -------
+    list of list of slice
+        Of all rows, in order; the lengths of blocks differ by 1 at most.
+    """
+    n, n_lanes = len(x), 1
+    if backend.get_array_module(x) is numpy:
+        most = min(most, BLOCK_ROWS)
+        while n_lanes < MAX_LANES and n >= 2 * n_lanes * LANE_ROWS:
+            n_lanes *= 2
+    a_lane = max(1, math.ceil(n / (n_lanes * most)))
+    ends = numpy.linspace(0, n, n_lanes * a_lane + 1).astype(int).tolist()
+    blocks = [slice(*pair) for pair in zip(ends, ends[1:])]
+    return [blocks[i : i + a_lane] for i in range(0, len(blocks), a_lane)]

@@ -2,7 +2,7 @@
 
 from chainertrpo.policies.distributions import Categorical, DiagonalGaussian
 from chainertrpo.policies.host import HostLink, host_policy
-from chainertrpo.policies.linearized_mlp import LinearizedMLP
+from chainertrpo.policies.linearized_mlp import LinearizedMLP, linearized
 from chainertrpo.policies.linearized_policy import LinearizedPolicy, can_linearize
 from chainertrpo.policies.models import (
     MLP,
@@ -25,4 +25,5 @@ __all__ = [
     "ValueFunction",
     "can_linearize",
     "host_policy",
+    "linearized",
 ]

@@ -9,7 +9,11 @@ aᵢ = hᵢ₋₁Wᵢᵀ + bᵢ:
 - backward:  W̄ᵢ = āᵢᵀhᵢ₋₁,  b̄ᵢ = Σ āᵢ,  āᵢ₋₁ = φ'(aᵢ₋₁) (āᵢWᵢ).
 """
 
+from chainertrpo.numerics import row_lanes, side_by_side
+
 from chainer import backend
+
+MOST_ROWS = 25_000  # at a time, on a GPU
 
 
 def _relu_slope(xp, h):
@@ -21,6 +25,22 @@ ACTIVATIONS = {
     "tanh": (lambda xp, a: xp.tanh(a, out=a), lambda xp, h: 1 - h * h),
     "relu": (lambda xp, a: xp.maximum(a, 0, out=a), _relu_slope),
 }
+
+
+def linearized(mlp):
+    """An `MLP` at its parameters of the moment.
+
+    Parameters
+    ----------
+    mlp : chainertrpo.policies.models.MLP
+        The network.
+
+    Returns
+    -------
+    LinearizedMLP
+        It refers to the parameters.
+    """
+    return LinearizedMLP([(x.W.array, x.b.array) for x in mlp], mlp.activation)
 
 
 class LinearizedMLP:
@@ -79,6 +99,29 @@ class LinearizedMLP:
         kept.append((h, slope))
         w, b = self.weights[-1]
         return h.dot(w.T) + b, kept
+
+    def outputs(self, x):
+        """Run the network on any number of rows, blocks of them side by side.
+
+        Parameters
+        ----------
+        x : array, shape (N, S)
+            Inputs.
+
+        Returns
+        -------
+        array, shape (N, O)
+            Of the last layer.
+        """
+        xp = backend.get_array_module(x)
+        out = xp.empty((len(x), len(self.weights[-1][0])), x.dtype)
+
+        def work(lane):
+            for rows in lane:
+                out[rows] = self.forward(x[rows])[0]
+
+        side_by_side(work, row_lanes(x, MOST_ROWS))
+        return out
 
     def push(self, kept, tangents):
         """J·θ̇ for a chunk.

@@ -4,19 +4,21 @@ Rows are worked through in blocks, several side by side; what is kept is bounded
 beyond that the forward pass is made anew for each product.
 """
 
-import math
 import typing
 
-from chainertrpo.numerics import named_params, side_by_side, unflatten
+from chainertrpo.numerics import (
+    flatten,
+    named_params,
+    row_lanes,
+    side_by_side,
+    unflatten,
+)
 from chainertrpo.policies.linearized_mlp import LinearizedMLP
 from chainertrpo.policies.models import GaussianPolicy, SoftmaxPolicy
 
 import chainer
 import numpy
 from chainer import Variable, backend
-
-# On the CPU: rows of a block; from how many rows on a lane of their own; lanes at most.
-BLOCK_ROWS, LANE_ROWS, MAX_LANES = 1000, 512, 16
 
 
 class LinearizedPolicy:
@@ -36,8 +38,10 @@ class LinearizedPolicy:
 
     Attributes
     ----------
+    output : array, shape (N, O)
+        Of the MLP.
     dist : distribution
-        On all rows; its graph begins at the MLP's outputs.
+        On all rows; its graph begins at `output`.
     """
 
     def __init__(self, policy, obs, *, chunk_rows=25_000, keep_bytes=2**28):
@@ -46,22 +50,35 @@ class LinearizedPolicy:
         self._layers = [(f"/mlp/{i}/W", f"/mlp/{i}/b") for i in range(len(policy.mlp))]
         names = {name for pair in self._layers for name in pair}
         self._heads = {k: p for k, p in self._params.items() if k not in names}
-        self._blocks, lanes = _lanes(obs, chunk_rows)
-        rows = max(rows.stop - rows.start for rows in self._blocks)
+        self._columns = _used_columns(obs)
+        lanes = row_lanes(obs, chunk_rows)
+        self._blocks = [rows for lane in lanes for rows in lane]
         on_host = backend.get_array_module(obs) is numpy
+        scratch_rows = (
+            lanes[0][0].stop + 1 if on_host else 0
+        )  # they differ by 1 at most
+        numbers = iter(range(len(self._blocks)))
         self._lanes = [
-            _Lane(blocks, self.mlp(rows if on_host else 0), self._room(), self._room())
-            for blocks in lanes
+            _Lane(
+                [next(numbers) for _ in lane],
+                self.mlp(scratch_rows),
+                self._room(),
+                self._room(),
+            )
+            for lane in lanes
         ]
         mlp = self.mlp()
-        width = sum(w.shape[0] for w, _ in mlp.weights[:-1])
-        keep = 2 * len(obs) * width * obs.dtype.itemsize <= keep_bytes
+        width = 2 * sum(w.shape[0] for w, _ in mlp.weights[:-1])
+        width += 0 if self._columns is None else len(self._columns)
         self._kept = [None] * len(self._blocks)
-        outputs = self._forward(mlp, keep)
-        self._leaf = Variable(outputs)
+        keep = len(obs) * width * obs.dtype.itemsize <= keep_bytes
+        self.output = self._forward(mlp, keep)
+        self._leaf = Variable(self.output)
         self.dist = policy.distribution(self._leaf)
         with chainer.no_backprop_mode():
-            self._dists = [policy.distribution(outputs[rows]) for rows in self._blocks]
+            self._dists = [
+                policy.distribution(self.output[rows]) for rows in self._blocks
+            ]
 
     def mlp(self, scratch_rows=0):
         """The policy's MLP at its parameters of the moment.
@@ -74,9 +91,11 @@ class LinearizedPolicy:
         Returns
         -------
         LinearizedMLP
-            It refers to the parameters.
+            Without the weights of inputs that are zero on all rows.
         """
         weights = [(layer.W.array, layer.b.array) for layer in self.policy.mlp]
+        if self._columns is not None:
+            weights[0] = weights[0][0][:, self._columns], weights[0][1]
         return LinearizedMLP(weights, self.policy.mlp.activation, scratch_rows)
 
     def outputs(self):
@@ -104,7 +123,7 @@ class LinearizedPolicy:
         """
         u, *head_grads = chainer.grad([y], [self._leaf, *self._heads.values()])
         total = self._pull(lambda mlp, i, kept: (u.array[self._blocks[i]], {}))
-        parts = self._cut(total).parts
+        parts = self._parts(total)
         for name, grad in zip(self._heads, head_grads):
             if grad is not None:
                 parts[name][...] = grad.array
@@ -123,7 +142,10 @@ class LinearizedPolicy:
         array, shape (P,)
             The product.
         """
-        _, parts, layers = self._cut(v)
+        parts = self._parts(v)
+        layers = [(parts[w], parts[b]) for w, b in self._layers]
+        if self._columns is not None:
+            layers[0] = layers[0][0][:, self._columns], layers[0][1]
 
         def cotangent(mlp, i, kept):
             t = mlp.push(kept, layers)
@@ -132,14 +154,22 @@ class LinearizedPolicy:
 
         return self._pull(cotangent)
 
-    def _cut(self, flat):
-        parts = dict(zip(self._params, unflatten(flat, self._params.values())))
-        return _Cut(flat, parts, [(parts[w], parts[b]) for w, b in self._layers])
+    def _parts(self, flat):
+        return dict(zip(self._params, unflatten(flat, self._params.values())))
 
     def _room(self):
-        size = sum(param.size for param in self._params.values())
         xp = backend.get_array_module(self._obs)
-        return self._cut(xp.zeros(size, self._obs.dtype))
+        like = {name: param.array for name, param in self._params.items()}
+        if self._columns is not None:
+            first = self._layers[0][0]
+            like[first] = like[first][:, self._columns]
+        flat = xp.zeros(sum(x.size for x in like.values()), self._obs.dtype)
+        parts = dict(zip(like, unflatten(flat, like.values())))
+        return _Room(flat, parts, [(parts[w], parts[b]) for w, b in self._layers])
+
+    def _inputs(self, i):
+        x = self._obs[self._blocks[i]]
+        return x if self._columns is None else x.take(self._columns, axis=1)
 
     def _forward(self, mlp, keep=False):
         xp = backend.get_array_module(self._obs)
@@ -148,12 +178,11 @@ class LinearizedPolicy:
 
         def work(lane):
             for i in lane.blocks:
-                rows = self._blocks[i]
-                outputs[rows], kept = mlp.forward(self._obs[rows])
+                outputs[self._blocks[i]], kept = mlp.forward(self._inputs(i))
                 if keep:
                     self._kept[i] = kept
 
-        self._each(work)
+        side_by_side(work, self._lanes)
         return outputs
 
     def _pull(self, cotangent):
@@ -165,7 +194,7 @@ class LinearizedPolicy:
 
         def work(lane):
             for i in lane.blocks:
-                kept = self._kept[i] or lane.mlp.forward(self._obs[self._blocks[i]])[1]
+                kept = self._kept[i] or lane.mlp.forward(self._inputs(i))[1]
                 u, head = cotangent(lane.mlp, i, kept)
                 room = lane.total if i == lane.blocks[0] else lane.part
                 lane.mlp.pull(kept, u, room.layers)
@@ -174,19 +203,20 @@ class LinearizedPolicy:
                 if room is lane.part:
                     lane.total.flat[...] += room.flat
 
-        self._each(work)
-        total = self._lanes[0].total.flat.copy()
-        for lane in self._lanes[1:]:  # in order: the sum does not depend on the threads
-            total += lane.total.flat
-        return total
+        side_by_side(work, self._lanes)
+        # In the order of lanes: the sum does not depend on the threads.
+        flat, parts, _ = self._lanes[0].total
+        for lane in self._lanes[1:]:
+            flat[...] += lane.total.flat
+        if self._columns is None:
+            return flat.copy()
+        first = self._layers[0][0]
+        whole = numpy.zeros_like(self._params[first].array)
+        whole[:, self._columns] = parts[first]
+        return flatten([{**parts, first: whole}[name] for name in self._params])
 
-    def _each(self, work):
-        if backend.get_array_module(self._obs) is numpy:
-            return side_by_side(work, self._lanes)
-        return [work(lane) for lane in self._lanes]
 
-
-class _Cut(typing.NamedTuple):
+class _Room(typing.NamedTuple):
     """A flat vector and views of it: parameters by name, (W, b) of each layer."""
 
     flat: typing.Any
@@ -197,26 +227,22 @@ class _Cut(typing.NamedTuple):
 class _Lane(typing.NamedTuple):
     """Blocks that are worked on one after the other, and the room to do so."""
 
-    blocks: range
+    blocks: typing.List[int]
     mlp: LinearizedMLP
-    total: _Cut
-    part: _Cut
+    total: _Room
+    part: _Room
 
 
-def _lanes(obs, chunk_rows):
-    """Slices of rows, and which of them make a lane.
+def _used_columns(obs):
+    """Columns that are not zero on all rows, or None if nearly all are used.
 
-    They depend on the number of rows only.  A GPU takes all rows of a chunk at once.
+    Zeros add nothing to a product: of Humanoid-v4's 376 components 41 and more are always
+    zero.  A GPU would have to be waited for, and takes all columns.
     """
-    n, n_lanes, rows = len(obs), 1, chunk_rows
-    if backend.get_array_module(obs) is numpy:
-        rows = min(chunk_rows, BLOCK_ROWS)
-        while n_lanes < MAX_LANES and n >= 2 * n_lanes * LANE_ROWS:
-            n_lanes *= 2
-    a_lane = max(1, math.ceil(n / (n_lanes * rows)))
-    ends = numpy.linspace(0, n, n_lanes * a_lane + 1).astype(int).tolist()
-    blocks = [slice(*pair) for pair in zip(ends, ends[1:])]
-    return blocks, [range(i, i + a_lane) for i in range(0, len(blocks), a_lane)]
+    if backend.get_array_module(obs) is not numpy or obs.ndim != 2:
+        return None
+    used = numpy.flatnonzero(obs.any(axis=0))
+    return used if len(used) < 0.95 * obs.shape[1] else None
 
 
 def can_linearize(policy):

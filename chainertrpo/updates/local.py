@@ -156,12 +156,12 @@ def local_model(
         g = linear.gradient(gain)
         gain, product = gain.array, linear.fisher_product
 
-        def distributions():
-            outputs = linear.outputs()
-            return (policy.distribution(outputs[rows]) for rows in slices)
+        def distributions(output=None):
+            output = linear.outputs() if output is None else output
+            return (policy.distribution(output[rows]) for rows in slices)
 
         with chainer.no_backprop_mode():
-            old = [dist.copy() for dist in distributions()]
+            old = [dist.copy() for dist in distributions(linear.output)]
         if curvature_every > 1:
             rows = batch.obs[::curvature_every].copy()
             product = LinearizedPolicy(
