@@ -274,13 +274,16 @@ class OnPolicyAgent:
     # Learning
 
     @single_blas_thread()
-    def update(self, paths):
+    def update(self, paths, improved=lambda: None):
         """Improve the policy and fit the value function on paths of the present policy.
 
         Parameters
         ----------
         paths : list of Path
             At least one step in all.
+        improved : callable
+            Called without arguments as soon as `actor` is what it will be after the
+            update: collection can go on while the value function is fitted.
 
         Raises
         ------
@@ -292,6 +295,7 @@ class OnPolicyAgent:
         paths = self.rewards(paths)
         batch, beliefs = self.batch(paths)
         self.last_step = self.improve(self.policy, batch)
+        improved()
         self.last_fit = self.fit(
             self.vf, self.vf_optimizer, batch, self._streams["fit"]
         )
