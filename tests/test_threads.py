@@ -5,12 +5,12 @@ import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 
-from chainertrpo.numerics import (
+from chainertrpo import _threads as threads
+from chainertrpo._threads import (
     row_lanes,
     side_by_side,
     single_blas_thread,
     thread_count,
-    threads,
 )
 from chainertrpo.policies import EmpiricalNormalization, LinearizedPolicy
 from chainertrpo.updates import NaturalStep

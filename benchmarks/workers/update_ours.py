@@ -5,9 +5,10 @@ import json
 import sys
 import time
 
+from chainertrpo import _threads
 from chainertrpo.data import Batch, Path
 from chainertrpo.experiments.collection import Collector
-from chainertrpo.numerics import flatten, threads
+from chainertrpo.numerics import flatten
 from chainertrpo.updates import local_model
 
 import numpy
@@ -105,8 +106,8 @@ def chunks_against_one_piece(n):
     theta = flatten(agent.policy)
     v = numpy.random.default_rng(2).standard_normal(theta.shape, dtype=numpy.float32)
     found = []
-    usual = agent.improve.chunk_rows, threads.BLOCK_ROWS, threads.MAX_LANES
-    for rows, threads.BLOCK_ROWS, threads.MAX_LANES in (usual, (n, n, 1)):
+    usual = agent.improve.chunk_rows, _threads.BLOCK_ROWS, _threads.MAX_LANES
+    for rows, _threads.BLOCK_ROWS, _threads.MAX_LANES in (usual, (n, n, 1)):
         improve = dataclasses.replace(agent.improve, chunk_rows=rows)
         model = local_model(
             agent.policy, batch, curvature="gauss_newton", chunk_rows=rows

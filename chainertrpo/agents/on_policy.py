@@ -3,13 +3,13 @@
 import logging
 import os
 
+from chainertrpo._threads import single_blas_thread
 from chainertrpo.agents.acting import Actor
 from chainertrpo.agents.batching import make_batch
 from chainertrpo.agents.checks import check_links, check_settings
 from chainertrpo.agents.statistics import Statistics
 from chainertrpo.agents.storage import load_objects, save_objects
 from chainertrpo.data import PathRecorder
-from chainertrpo.numerics import single_blas_thread
 
 import numpy
 

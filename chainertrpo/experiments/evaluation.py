@@ -5,8 +5,8 @@ import os
 import statistics
 import time
 
+from chainertrpo._threads import single_blas_thread
 from chainertrpo.experiments.envs import adapt
-from chainertrpo.numerics import single_blas_thread
 
 import numpy
 

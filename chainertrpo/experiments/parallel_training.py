@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 
+from chainertrpo._threads import single_blas_thread
 from chainertrpo.experiments.checkpoints import (
     load_checkpoint,
     remove_checkpoints,
@@ -16,7 +17,6 @@ from chainertrpo.experiments.checkpoints import (
 from chainertrpo.experiments.collection import Collector, WorkerError
 from chainertrpo.experiments.envs import adapt
 from chainertrpo.experiments.evaluation import Evaluator
-from chainertrpo.numerics import single_blas_thread
 
 TABLES = ("scores.txt", "episodes.txt")
 

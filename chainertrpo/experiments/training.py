@@ -7,9 +7,9 @@
 import logging
 import os
 
+from chainertrpo._threads import single_blas_thread
 from chainertrpo.experiments.envs import adapt
 from chainertrpo.experiments.evaluation import Evaluator
-from chainertrpo.numerics import single_blas_thread
 
 
 def _save(agent, t, outdir, suffix, logger):

@@ -9,7 +9,7 @@ aᵢ = hᵢ₋₁Wᵢᵀ + bᵢ:
 - backward:  W̄ᵢ = āᵢᵀhᵢ₋₁,  b̄ᵢ = Σ āᵢ,  āᵢ₋₁ = φ'(aᵢ₋₁) (āᵢWᵢ).
 """
 
-from chainertrpo.numerics import row_lanes, side_by_side
+from chainertrpo._threads import row_lanes, side_by_side
 
 from chainer import backend
 

@@ -6,13 +6,8 @@ beyond that the forward pass is made anew for each product.
 
 import typing
 
-from chainertrpo.numerics import (
-    flatten,
-    named_params,
-    row_lanes,
-    side_by_side,
-    unflatten,
-)
+from chainertrpo._threads import row_lanes, side_by_side
+from chainertrpo.numerics import flatten, named_params, unflatten
 from chainertrpo.policies.linearized_mlp import LinearizedMLP
 from chainertrpo.policies.models import GaussianPolicy, SoftmaxPolicy
 

@@ -1,6 +1,6 @@
 """Observations brought to mean 0 and variance 1, as seen so far."""
 
-from chainertrpo.numerics import row_lanes, side_by_side
+from chainertrpo._threads import row_lanes, side_by_side
 
 import chainer
 import numpy

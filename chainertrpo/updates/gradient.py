@@ -4,7 +4,7 @@ import dataclasses
 import math
 import typing
 
-from chainertrpo.numerics import single_blas_thread
+from chainertrpo._threads import single_blas_thread
 from chainertrpo.updates.regression import can_fit_flat, fit_flat
 
 import chainer.functions as F

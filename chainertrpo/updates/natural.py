@@ -4,6 +4,7 @@ import dataclasses
 import math
 import typing
 
+from chainertrpo._threads import single_blas_thread
 from chainertrpo.numerics import (
     ACCEPTED,
     at,
@@ -11,7 +12,6 @@ from chainertrpo.numerics import (
     conjugate_gradient,
     damped,
     flatten,
-    single_blas_thread,
 )
 from chainertrpo.updates.local import CONSTRAINTS, CURVATURES, local_model
 
