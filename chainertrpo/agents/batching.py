@@ -102,6 +102,7 @@ def make_batch(
         log_prob[0] if len(log_prob) == 1 else xp.concatenate(log_prob),
         send(advantage),
         send(target),
+        send(value),
     )
     variance = numpy.var(target)
     explained = (

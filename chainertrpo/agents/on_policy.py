@@ -1,14 +1,17 @@
 """The agent: ChainerRL's protocol over a path recorder, and one update in five lines."""
 
+import dataclasses
 import logging
+import math
 import os
 
 from chainertrpo.agents.acting import Actor
 from chainertrpo.agents.batching import make_batch
-from chainertrpo.agents.checks import check_links, check_settings
-from chainertrpo.agents.statistics import Statistics
+from chainertrpo.agents.checks import check_links, check_settings, check_target
+from chainertrpo.agents.statistics import TRPO_WINDOWS, Statistics
 from chainertrpo.agents.storage import load_objects, save_objects
 from chainertrpo.data import PathRecorder
+from chainertrpo.updates import FitReport, GradientStep, NaturalStep, ValueFit
 
 import numpy
 
@@ -29,6 +32,22 @@ def environment_rewards(paths):
     return paths
 
 
+def fitted_with_the_policy(vf, optimizer, batch, rng):
+    """The fit of a value function that the policy's step has moved already: nothing.
+
+    Parameters
+    ----------
+    vf, optimizer, batch, rng : object
+        As for `ValueFit`.
+
+    Returns
+    -------
+    FitReport
+        No updates.
+    """
+    return FitReport(0, math.nan)
+
+
 class OnPolicyAgent:
     """An on-policy actor-critic whose choices are values (see `agents.variants`).
 
@@ -44,14 +63,19 @@ class OnPolicyAgent:
         Observations (N, S) -> values (N, 1); shares no parameter with `policy`.
     vf_optimizer : chainer.Optimizer
         Set up with `vf`.
-    improve : callable
-        (policy, batch) -> StepReport.
-    fit : callable
-        (vf, vf_optimizer, batch, rng) -> FitReport.
-    rewards : callable
-        list of Path -> list of Path: whose rewards count.
     obs_normalizer : EmpiricalNormalization, optional
         Moved to the host, where it is used.
+    improve : NaturalStep, GradientStep or callable, optional
+        (policy, batch, optimizer, rng) -> report; by default the class's `IMPROVE`.
+    fit : ValueFit or callable, optional
+        (vf, vf_optimizer, batch, rng) -> FitReport; by default ``ValueFit()``.
+    optimizer : chainer.Optimizer, optional
+        Set up with `policy`; a `GradientStep` needs it.
+    model : chainer.Link, optional
+        Gives distribution and values at once, as `policy` and `vf` do apart; then
+        `improve` and `optimizer` are for it, and `fit` has nothing to do.
+    rewards : callable
+        list of Path -> list of Path: whose rewards count.
     gamma, lambd : float
         Discount γ and GAE's λ, in [0, 1].
     phi : callable
@@ -62,10 +86,8 @@ class OnPolicyAgent:
         Bring advantages to mean 0 and deviation 1 over the batch.
     act_deterministically : bool
         Whether `act` takes the most probable action.
-    value_stats_window, entropy_stats_window, kl_stats_window : int
-        Over how many values the averages of `get_statistics` run.
-    policy_step_size_stats_window : int
-        Likewise.
+    statistics : Statistics, optional
+        What `get_statistics` averages, and over how many values; ChainerRL's for TRPO.
     logger : logging.Logger, optional
         By default this module's.
     seed : int, optional
@@ -73,38 +95,45 @@ class OnPolicyAgent:
         so that code which seeds that one (ChainerRL's ``set_random_seed``) is repeatable.
     """
 
-    saved_attributes = ("policy", "vf", "vf_optimizer", "obs_normalizer")
+    IMPROVE = NaturalStep()
+    saved_attributes = ("policy", "vf", "vf_optimizer", "optimizer", "obs_normalizer")
 
     def __init__(
         self,
         policy,
         vf,
         vf_optimizer,
-        *,
-        improve,
-        fit,
-        rewards=environment_rewards,
         obs_normalizer=None,
+        *,
+        improve=None,
+        fit=None,
+        optimizer=None,
+        model=None,
+        rewards=environment_rewards,
         gamma=0.99,
         lambd=0.95,
         phi=None,
         update_interval=2048,
         standardize_advantages=True,
         act_deterministically=False,
-        value_stats_window=1000,
-        entropy_stats_window=1000,
-        kl_stats_window=100,
-        policy_step_size_stats_window=100,
+        statistics=None,
         logger=None,
         seed=None,
     ):
-        check_links(policy, vf, vf_optimizer)
+        self.improve = improve or self.IMPROVE
+        self.fit = fit or (ValueFit() if model is None else fitted_with_the_policy)
+        if model is None:
+            check_links(policy, vf, vf_optimizer)
         check_settings(gamma, lambd, update_interval)
+        self.model = policy if model is None else model
+        if isinstance(self.improve, GradientStep):
+            check_target("optimizer", optimizer, self.model)
         self.policy, self.vf, self.vf_optimizer = policy, vf, vf_optimizer
+        self.optimizer = optimizer
         self.obs_normalizer = obs_normalizer
         if obs_normalizer is not None:
             obs_normalizer.to_device("@numpy")
-        self.improve, self.fit, self.rewards = improve, fit, rewards
+        self.rewards = rewards
         self.gamma, self.lambd, self.phi = gamma, lambd, phi
         self.update_interval = update_interval
         self.standardize_advantages = standardize_advantages
@@ -119,12 +148,7 @@ class OnPolicyAgent:
                 ("train", "eval", "fit"), numpy.random.SeedSequence(seed).spawn(3)
             )
         }
-        self._statistics = Statistics(
-            value_stats_window,
-            entropy_stats_window,
-            kl_stats_window,
-            policy_step_size_stats_window,
-        )
+        self._statistics = statistics or Statistics(TRPO_WINDOWS)
         self._recorder = PathRecorder()
         self._last_obs = {}
         self._actor = self.actor()
@@ -289,10 +313,9 @@ class OnPolicyAgent:
             raise ValueError("expected paths with at least one step, got none.")
         paths = self.rewards(paths)
         batch, beliefs = self.batch(paths)
-        self.last_step = self.improve(self.policy, batch)
-        self.last_fit = self.fit(
-            self.vf, self.vf_optimizer, batch, self._streams["fit"]
-        )
+        rng = self._streams["fit"]
+        self.last_step = self.improve(self.model, batch, self.optimizer, rng)
+        self.last_fit = self.fit(self.vf, self.vf_optimizer, batch, rng)
         self.record(beliefs, self.last_step, self.last_fit)
 
     def batch(self, paths):
@@ -326,12 +349,14 @@ class OnPolicyAgent:
         ----------
         beliefs : Beliefs
             Of the batch.
-        step : StepReport
+        step : StepReport or GradientReport
             Of the policy.
         fit : FitReport
             Of the value function.
         """
         self.n_updates += 1
+        if hasattr(self.improve, "after"):
+            self.improve = self.improve.after(step)
         self._actor = self.actor()
         self._statistics.add(beliefs, step)
         self.logger.debug("update %d: %s, %s", self.n_updates, step, fit)
@@ -355,6 +380,8 @@ class OnPolicyAgent:
             average_value, average_entropy (nats), average_kl (nats, accepted steps),
             average_policy_step_size (fraction of the full step, 0 if rejected),
             explained_variance (of the last update's value targets); nan before any.
+            PPO's are average_value_loss, average_policy_loss and n_updates instead of KL
+            and step size.
         """
         return self._statistics.named()
 
@@ -394,6 +421,7 @@ class OnPolicyAgent:
             "streams": {k: rng.bit_generator.state for k, rng in self._streams.items()},
             "statistics": self._statistics.get_state(),
             "n_updates": self.n_updates,
+            "beta": getattr(self.improve, "beta", None),
         }
 
     def set_state(self, state):
@@ -408,6 +436,8 @@ class OnPolicyAgent:
             rng.bit_generator.state = state["streams"][name]
         self._statistics.set_state(state["statistics"])
         self.n_updates = state["n_updates"]
+        if state["beta"] is not None:
+            self.improve = dataclasses.replace(self.improve, beta=state["beta"])
 
     def _saved(self):
         objects = {name: getattr(self, name) for name in self.saved_attributes}

@@ -1,36 +1,10 @@
 """The agents by name: constructors that choose values, and no other method."""
 
-import functools
-import inspect
-
+from chainertrpo.agents.checks import check_not_recurrent
 from chainertrpo.agents.on_policy import OnPolicyAgent, environment_rewards
+from chainertrpo.agents.spelling import Setting, one_spelling
+from chainertrpo.agents.statistics import Statistics
 from chainertrpo.updates import Backtrack, NaturalStep, ValueFit
-
-
-def _one_spelling(**spelled):
-    """Refuse a call that gives a setting both by itself and within a whole.
-
-    ``_one_spelling(improve=("max_kl",))`` makes ``f(max_kl=…, improve=…)`` a TypeError.
-    """
-
-    def decorate(init):
-        signature = inspect.signature(init)
-
-        @functools.wraps(init)
-        def checked(self, *args, **kwargs):
-            given = signature.bind(self, *args, **kwargs).arguments
-            for whole, parts in spelled.items():
-                both = [part for part in parts if part in given]
-                if both and given.get(whole) is not None:
-                    raise TypeError(
-                        f"{', '.join(both)} and {whole} both say the same setting. Give "
-                        f"it inside {whole}, or leave {whole} out."
-                    )
-            return init(self, *args, **kwargs)
-
-        return checked
-
-    return decorate
 
 
 class TRPO(OnPolicyAgent):
@@ -67,10 +41,12 @@ class TRPO(OnPolicyAgent):
         Iterations of conjugate gradient.
     conjugate_gradient_damping : float
         λ ≥ 0.
-    act_deterministically, value_stats_window, entropy_stats_window, kl_stats_window
+    act_deterministically, logger, seed, rewards
         As in `OnPolicyAgent`.
-    policy_step_size_stats_window, logger, seed, rewards
-        As in `OnPolicyAgent`.
+    value_stats_window, entropy_stats_window, kl_stats_window : int
+        Over how many values the averages of `get_statistics` run.
+    policy_step_size_stats_window : int
+        Likewise.
     improve : NaturalStep, optional
         Instead of entropy_coef, max_kl, line_search_… and conjugate_gradient_….
     fit : ValueFit, optional
@@ -79,7 +55,12 @@ class TRPO(OnPolicyAgent):
         ``hessian`` (double backprop) or ``gauss_newton``; the products are equal.
     """
 
-    @_one_spelling(
+    saved_attributes = ("policy", "vf", "vf_optimizer", "obs_normalizer")
+    max_kl, entropy_coef = Setting("max_kl"), Setting("entropy_coef")
+    conjugate_gradient_max_iter = Setting("cg_iterations")
+    conjugate_gradient_damping = Setting("damping")
+
+    @one_spelling(
         improve=(
             "entropy_coef",
             "max_kl",
@@ -124,16 +105,7 @@ class TRPO(OnPolicyAgent):
         curvature="hessian",
         seed=None,
     ):
-        if (
-            batch_states is not None
-            or recurrent
-            or max_recurrent_sequence_len is not None
-        ):
-            raise ValueError(
-                "expected batch_states=None, recurrent=False and "
-                "max_recurrent_sequence_len=None: recurrent policies are not supported, "
-                "and observations are batched as arrays. Transform them with phi."
-            )
+        check_not_recurrent(batch_states, recurrent, max_recurrent_sequence_len)
         super().__init__(
             policy,
             vf,
@@ -156,10 +128,14 @@ class TRPO(OnPolicyAgent):
             update_interval=update_interval,
             standardize_advantages=standardize_advantages,
             act_deterministically=act_deterministically,
-            value_stats_window=value_stats_window,
-            entropy_stats_window=entropy_stats_window,
-            kl_stats_window=kl_stats_window,
-            policy_step_size_stats_window=policy_step_size_stats_window,
+            statistics=Statistics(
+                {
+                    "average_value": value_stats_window,
+                    "average_entropy": entropy_stats_window,
+                    "average_kl": kl_stats_window,
+                    "average_policy_step_size": policy_step_size_stats_window,
+                }
+            ),
             logger=logger,
             seed=seed,
         )

@@ -2,6 +2,7 @@
 
 from chainertrpo.policies.distributions import Categorical, DiagonalGaussian
 from chainertrpo.policies.host import HostLink, host_policy
+from chainertrpo.policies.joint import ActorCritic, halves
 from chainertrpo.policies.linearized import (
     LinearizedMLP,
     LinearizedPolicy,
@@ -17,6 +18,7 @@ from chainertrpo.policies.normalizer import EmpiricalNormalization
 
 __all__ = [
     "MLP",
+    "ActorCritic",
     "Categorical",
     "DiagonalGaussian",
     "EmpiricalNormalization",
@@ -27,5 +29,6 @@ __all__ = [
     "SoftmaxPolicy",
     "ValueFunction",
     "can_linearize",
+    "halves",
     "host_policy",
 ]

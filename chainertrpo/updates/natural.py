@@ -152,7 +152,7 @@ class NaturalStep:
                 f"length_eps={self.length_eps}."
             )
 
-    def __call__(self, policy, batch):
+    def __call__(self, policy, batch, optimizer=None, rng=None):
         """Improve a policy in place.
 
         Parameters
@@ -161,6 +161,10 @@ class NaturalStep:
             Observations -> distribution; only functions with second derivatives.
         batch : Batch
             On the policy's device.
+        optimizer : None
+            Not used: a natural step has its own length.
+        rng : numpy.random.Generator, optional
+            Not used by a step without randomness.
 
         Returns
         -------
@@ -170,6 +174,21 @@ class NaturalStep:
         # What is not finite is a reason in the report; NumPy need not warn of it too.
         with numpy.errstate(over="ignore", invalid="ignore"):
             return self._step(policy, batch)
+
+    def after(self, report):
+        """The step of the next update: this one.
+
+        Parameters
+        ----------
+        report : StepReport
+            Of this update.
+
+        Returns
+        -------
+        NaturalStep
+            Itself; nothing adapts.
+        """
+        return self
 
     def _step(self, policy, batch):
         model = local_model(
