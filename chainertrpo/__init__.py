@@ -8,7 +8,17 @@ from chainertrpo import _compat  # noqa: F401  isort: skip  (before anything of 
 
 __version__ = "0.1.0"
 
-from chainertrpo.agents import PPO, PRESETS, TRPO, make_agent, settings_of
+from chainertrpo.agents import (
+    NPG,
+    PPO,
+    PRESETS,
+    TRPO,
+    NaturalActorCritic,
+    PenaltyTRPO,
+    PolicyGradient,
+    make_agent,
+    settings_of,
+)
 from chainertrpo.data import Batch, Path
 from chainertrpo.policies import (
     ActorCritic,
@@ -20,6 +30,7 @@ from chainertrpo.policies import (
 from chainertrpo.updates import GradientStep, NaturalStep, ValueFit
 
 __all__ = [
+    "NPG",
     "PPO",
     "PRESETS",
     "TRPO",
@@ -28,7 +39,10 @@ __all__ = [
     "EmpiricalNormalization",
     "GaussianPolicy",
     "GradientStep",
+    "NaturalActorCritic",
     "NaturalStep",
+    "PenaltyTRPO",
+    "PolicyGradient",
     "Path",
     "SoftmaxPolicy",
     "ValueFit",

@@ -8,10 +8,10 @@ from chainertrpo.numerics import flatten
 from chainertrpo.updates import (
     clipped_surrogate,
     likelihood,
+    minibatches,
     surrogate,
     value_loss,
 )
-from chainertrpo.updates.gradient import minibatches
 
 import chainer
 import numpy as np

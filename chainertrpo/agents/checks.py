@@ -50,15 +50,13 @@ def check_not_recurrent(batch_states, recurrent, max_recurrent_sequence_len):
         )
 
 
-def check_links(policy, vf, vf_optimizer):
-    """Check that networks and optimiser fit together.
+def check_links(policy, vf):
+    """Check that networks fit together.
 
     Parameters
     ----------
     policy, vf : chainer.Link
         On one device, float32 or float64, without common parameters.
-    vf_optimizer : chainer.Optimizer
-        Set up with `vf`.
 
     Raises
     ------
@@ -79,7 +77,6 @@ def check_links(policy, vf, vf_optimizer):
             "parameters. The natural step and the optimiser would move them both ways: "
             "build vf as its own link."
         )
-    check_target("vf_optimizer", vf_optimizer, vf)
 
 
 def check_precision(link, what):

@@ -6,10 +6,10 @@ import math
 import os
 
 from chainertrpo.agents.acting import Actor
-from chainertrpo.agents.batching import make_batch
+from chainertrpo.agents.batching import Estimation, make_batch
 from chainertrpo.agents.checks import check_links, check_settings, check_target
 from chainertrpo.agents.statistics import TRPO_WINDOWS, Statistics
-from chainertrpo.agents.storage import load_objects, save_objects
+from chainertrpo.agents.storage import Scalar, load_objects, save_objects
 from chainertrpo.data import PathRecorder
 from chainertrpo.updates import FitReport, GradientStep, NaturalStep, ValueFit
 
@@ -61,13 +61,13 @@ class OnPolicyAgent:
         Observations (N, S) -> distribution with ChainerRL's six names.
     vf : chainer.Link
         Observations (N, S) -> values (N, 1); shares no parameter with `policy`.
-    vf_optimizer : chainer.Optimizer
-        Set up with `vf`.
+    vf_optimizer : chainer.Optimizer or None
+        Set up with `vf`; a `ValueFit` needs it.
     obs_normalizer : EmpiricalNormalization, optional
         Moved to the host, where it is used.
     improve : NaturalStep, GradientStep or callable, optional
         (policy, batch, optimizer, rng) -> report; by default the class's `IMPROVE`.
-    fit : ValueFit or callable, optional
+    fit : ValueFit, NaturalFit or callable, optional
         (vf, vf_optimizer, batch, rng) -> FitReport; by default ``ValueFit()``.
     optimizer : chainer.Optimizer, optional
         Set up with `policy`; a `GradientStep` needs it.
@@ -84,6 +84,8 @@ class OnPolicyAgent:
         Steps after which `act_and_train` updates.
     standardize_advantages : bool
         Bring advantages to mean 0 and deviation 1 over the batch.
+    estimation : Estimation, optional
+        How advantages and value targets come about.
     act_deterministically : bool
         Whether `act` takes the most probable action.
     statistics : Statistics, optional
@@ -115,6 +117,7 @@ class OnPolicyAgent:
         phi=None,
         update_interval=2048,
         standardize_advantages=True,
+        estimation=None,
         act_deterministically=False,
         statistics=None,
         logger=None,
@@ -123,7 +126,9 @@ class OnPolicyAgent:
         self.improve = improve or self.IMPROVE
         self.fit = fit or (ValueFit() if model is None else fitted_with_the_policy)
         if model is None:
-            check_links(policy, vf, vf_optimizer)
+            check_links(policy, vf)
+        if isinstance(self.fit, ValueFit):
+            check_target("vf_optimizer", vf_optimizer, vf)
         check_settings(gamma, lambd, update_interval)
         self.model = policy if model is None else model
         if isinstance(self.improve, GradientStep):
@@ -137,6 +142,7 @@ class OnPolicyAgent:
         self.gamma, self.lambd, self.phi = gamma, lambd, phi
         self.update_interval = update_interval
         self.standardize_advantages = standardize_advantages
+        self.estimation = estimation or Estimation()
         self.act_deterministically = act_deterministically
         self.logger = logger or logging.getLogger(__name__)
         if seed is None:
@@ -340,6 +346,7 @@ class OnPolicyAgent:
             gamma=self.gamma,
             lambd=self.lambd,
             standardize_advantages=self.standardize_advantages,
+            estimation=self.estimation,
         )
 
     def record(self, beliefs, step, fit):
@@ -388,7 +395,7 @@ class OnPolicyAgent:
     # Files
 
     def save(self, dirname):
-        """Write policy, value function, optimiser and normaliser to a folder.
+        """Write policy, value function, optimisers, normaliser and penalty to a folder.
 
         Parameters
         ----------
@@ -406,7 +413,11 @@ class OnPolicyAgent:
         dirname : str or os.PathLike
             The folder.
         """
-        load_objects(dirname, self._saved())
+        objects = self._saved()
+        load_objects(dirname, objects)
+        if "penalty" in objects:
+            beta = objects["penalty"].value.item()
+            self.improve = dataclasses.replace(self.improve, beta=beta)
         self._actor = self.actor()
 
     def get_state(self):
@@ -421,7 +432,6 @@ class OnPolicyAgent:
             "streams": {k: rng.bit_generator.state for k, rng in self._streams.items()},
             "statistics": self._statistics.get_state(),
             "n_updates": self.n_updates,
-            "beta": getattr(self.improve, "beta", None),
         }
 
     def set_state(self, state):
@@ -436,11 +446,11 @@ class OnPolicyAgent:
             rng.bit_generator.state = state["streams"][name]
         self._statistics.set_state(state["statistics"])
         self.n_updates = state["n_updates"]
-        if state["beta"] is not None:
-            self.improve = dataclasses.replace(self.improve, beta=state["beta"])
 
     def _saved(self):
         objects = {name: getattr(self, name) for name in self.saved_attributes}
+        if getattr(self.improve, "target_kl", None) is not None:
+            objects["penalty"] = Scalar(self.improve.beta)  # it has adapted
         return {name: x for name, x in objects.items() if x is not None}
 
     # Helpers

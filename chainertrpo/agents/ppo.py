@@ -49,7 +49,7 @@ class PPO(OnPolicyAgent):
         Must be False.
     max_recurrent_sequence_len : None
         Must be None.
-    act_deterministically, logger, seed, rewards
+    act_deterministically, logger, seed, rewards, estimation
         As in `OnPolicyAgent`.
     value_stats_window, entropy_stats_window, value_loss_stats_window : int
         Over how many values the averages of `get_statistics` run.
@@ -102,6 +102,7 @@ class PPO(OnPolicyAgent):
         *,
         improve=None,
         rewards=environment_rewards,
+        estimation=None,
         logger=None,
         seed=None,
     ):
@@ -129,6 +130,7 @@ class PPO(OnPolicyAgent):
             phi=phi,
             update_interval=update_interval,
             standardize_advantages=standardize_advantages,
+            estimation=estimation,
             act_deterministically=act_deterministically,
             statistics=Statistics(
                 {

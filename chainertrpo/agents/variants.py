@@ -4,7 +4,7 @@ from chainertrpo.agents.checks import check_not_recurrent
 from chainertrpo.agents.on_policy import OnPolicyAgent, environment_rewards
 from chainertrpo.agents.spelling import Setting, one_spelling
 from chainertrpo.agents.statistics import Statistics
-from chainertrpo.updates import Backtrack, NaturalStep, ValueFit
+from chainertrpo.updates import Backtrack, GradientStep, NaturalStep, ValueFit
 
 
 class TRPO(OnPolicyAgent):
@@ -41,7 +41,7 @@ class TRPO(OnPolicyAgent):
         Iterations of conjugate gradient.
     conjugate_gradient_damping : float
         λ ≥ 0.
-    act_deterministically, logger, seed, rewards
+    act_deterministically, logger, seed, rewards, estimation
         As in `OnPolicyAgent`.
     value_stats_window, entropy_stats_window, kl_stats_window : int
         Over how many values the averages of `get_statistics` run.
@@ -102,6 +102,7 @@ class TRPO(OnPolicyAgent):
         improve=None,
         fit=None,
         rewards=environment_rewards,
+        estimation=None,
         curvature="hessian",
         seed=None,
     ):
@@ -127,6 +128,7 @@ class TRPO(OnPolicyAgent):
             phi=phi,
             update_interval=update_interval,
             standardize_advantages=standardize_advantages,
+            estimation=estimation,
             act_deterministically=act_deterministically,
             statistics=Statistics(
                 {
@@ -139,3 +141,47 @@ class TRPO(OnPolicyAgent):
             logger=logger,
             seed=seed,
         )
+
+
+class NPG(OnPolicyAgent):
+    """Natural policy gradient: the step of TRPO without its search.
+
+    θ + √(2δ / xᵀFx) x with Fx = ∇L (Kakade 2001; Peters and Schaal 2008 with a fixed step
+    size: ``improve=NaturalStep(search=None, step_size=0.1)``).  Constructor:
+    `OnPolicyAgent`.
+    """
+
+    IMPROVE = NaturalStep(search=None)
+
+
+class NaturalActorCritic(OnPolicyAgent):
+    """Natural Actor-Critic: the step is the weights of a critic linear in ∇log π.
+
+    w minimises E[(wᵀ∇log π − A)²]; θ + √(2δ / wᵀFw) w, or θ + αw with
+    ``improve=NaturalStep(curvature="scores", search=None, step_size=α)`` (Peters and
+    Schaal 2008; see `chainertrpo.updates.compatible`).  Constructor: `OnPolicyAgent`.
+    """
+
+    IMPROVE = NaturalStep(curvature="scores", search=None)
+
+
+class PenaltyTRPO(OnPolicyAgent):
+    """TRPO with a penalty for a constraint: L(θ) − β·E[KL(π_old ‖ π_θ)] by an optimiser.
+
+    β adapts to a target divergence, or is fixed: ``improve=GradientStep(beta=1.0)``
+    (Schulman et al. 2017, section 4).  Constructor: `OnPolicyAgent`, with ``optimizer=``
+    set up with the policy.
+    """
+
+    IMPROVE = GradientStep(beta=1.0, target_kl=0.01)
+    beta, target_kl = Setting("beta"), Setting("target_kl")
+
+
+class PolicyGradient(OnPolicyAgent):
+    """Plain policy gradient: one step of an optimiser along E[∇log π · A].
+
+    (Williams 1992; Sutton et al. 2000.)  Constructor: `OnPolicyAgent`, with ``optimizer=``
+    set up with the policy.
+    """
+
+    IMPROVE = GradientStep(epochs=1, batch_size=None)

@@ -1,6 +1,7 @@
 """One improvement of a link from one batch; each returns a report."""
 
-from chainertrpo.updates.gradient import GradientReport, GradientStep, minibatches
+from chainertrpo.updates.compatible import compatible_weights, score_product
+from chainertrpo.updates.gradient import GradientReport, GradientStep
 from chainertrpo.updates.local import (
     CURVATURES,
     LocalModel,
@@ -8,7 +9,8 @@ from chainertrpo.updates.local import (
     kl_hessian,
     local_model,
 )
-from chainertrpo.updates.natural import Backtrack, NaturalStep, StepReport
+from chainertrpo.updates.natural import NaturalStep, StepReport
+from chainertrpo.updates.natural_fit import NaturalFit
 from chainertrpo.updates.objectives import (
     clipped_surrogate,
     likelihood,
@@ -18,6 +20,8 @@ from chainertrpo.updates.objectives import (
     surrogate,
     value_loss,
 )
+from chainertrpo.updates.rows import minibatches
+from chainertrpo.updates.search import Backtrack
 from chainertrpo.updates.value import FitReport, ValueFit
 
 __all__ = [
@@ -27,10 +31,12 @@ __all__ = [
     "GradientReport",
     "GradientStep",
     "LocalModel",
+    "NaturalFit",
     "NaturalStep",
     "StepReport",
     "ValueFit",
     "clipped_surrogate",
+    "compatible_weights",
     "kl_gauss_newton",
     "kl_hessian",
     "likelihood",
@@ -39,6 +45,7 @@ __all__ = [
     "mean_entropy",
     "mean_kl",
     "minibatches",
+    "score_product",
     "surrogate",
     "value_loss",
 ]

@@ -4,8 +4,8 @@ import dataclasses
 import math
 import typing
 
-from chainertrpo.updates.gradient import minibatches
 from chainertrpo.updates.regression import can_fit_flat, fit_flat
+from chainertrpo.updates.rows import minibatches
 
 import chainer.functions as F
 import numpy
