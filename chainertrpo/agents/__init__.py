@@ -3,7 +3,14 @@
 from chainertrpo.agents.batching import Estimation
 from chainertrpo.agents.on_policy import OnPolicyAgent
 from chainertrpo.agents.ppo import PPO
-from chainertrpo.agents.presets import DEFAULT_PRESET, PRESETS, make_agent, settings_of
+from chainertrpo.agents.presets import (
+    DEFAULT_PPO_PRESET,
+    DEFAULT_PRESET,
+    PRESETS,
+    describe_presets,
+    make_agent,
+    settings_of,
+)
 from chainertrpo.agents.variants import (
     NPG,
     TRPO,
@@ -13,6 +20,7 @@ from chainertrpo.agents.variants import (
 )
 
 __all__ = [
+    "DEFAULT_PPO_PRESET",
     "DEFAULT_PRESET",
     "NPG",
     "PPO",
@@ -23,6 +31,7 @@ __all__ = [
     "OnPolicyAgent",
     "PenaltyTRPO",
     "PolicyGradient",
+    "describe_presets",
     "make_agent",
     "settings_of",
 ]

@@ -8,28 +8,13 @@ import os
 from chainertrpo.agents.acting import Actor
 from chainertrpo.agents.batching import Estimation, make_batch
 from chainertrpo.agents.checks import check_links, check_settings, check_target
+from chainertrpo.agents.rewards import environment_rewards
 from chainertrpo.agents.statistics import TRPO_WINDOWS, Statistics
 from chainertrpo.agents.storage import Scalar, load_objects, save_objects
 from chainertrpo.data import PathRecorder
 from chainertrpo.updates import FitReport, GradientStep, NaturalStep, ValueFit
 
 import numpy
-
-
-def environment_rewards(paths):
-    """The rewards of the environment, as they are: paths -> the same paths.
-
-    Parameters
-    ----------
-    paths : list of Path
-        What was experienced.
-
-    Returns
-    -------
-    list of Path
-        `paths`.
-    """
-    return paths
 
 
 def fitted_with_the_policy(vf, optimizer, batch, rng):

@@ -2,7 +2,8 @@
 
 from chainertrpo import _compat
 from chainertrpo.agents.checks import check_not_recurrent
-from chainertrpo.agents.on_policy import OnPolicyAgent, environment_rewards
+from chainertrpo.agents.on_policy import OnPolicyAgent
+from chainertrpo.agents.rewards import environment_rewards
 from chainertrpo.agents.spelling import Setting, one_spelling
 from chainertrpo.agents.statistics import Statistics
 from chainertrpo.policies import halves
@@ -59,6 +60,7 @@ class PPO(OnPolicyAgent):
         Instead of value_func_coef, entropy_coef, minibatch_size, epochs and clip_eps….
     """
 
+    IMPROVE = GradientStep(clip_eps=0.2, entropy_coef=0.01)
     saved_attributes = ("model", "optimizer", "obs_normalizer")
     clip_eps, clip_eps_vf = Setting("clip_eps"), Setting("clip_eps_vf")
     entropy_coef, value_func_coef = Setting("entropy_coef"), Setting("value_coef")

@@ -1,7 +1,8 @@
 """The agents by name: constructors that choose values, and no other method."""
 
 from chainertrpo.agents.checks import check_not_recurrent
-from chainertrpo.agents.on_policy import OnPolicyAgent, environment_rewards
+from chainertrpo.agents.on_policy import OnPolicyAgent
+from chainertrpo.agents.rewards import environment_rewards
 from chainertrpo.agents.spelling import Setting, one_spelling
 from chainertrpo.agents.statistics import Statistics
 from chainertrpo.updates import Backtrack, GradientStep, NaturalStep, ValueFit
