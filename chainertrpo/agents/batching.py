@@ -4,6 +4,7 @@ import dataclasses
 import typing
 
 from chainertrpo.data import SCALES, Batch, generalized_advantages, standardize
+from chainertrpo.policies import ValueFunction, can_linearize, linearized
 
 import chainer
 import numpy
@@ -148,7 +149,7 @@ def make_batch(
             obs = obs[send(taken)]
             if learns == "before_log_prob":
                 obs = send(chainer.as_array(normalizer(raw[taken], update=False)))
-            dist = policy(obs)
+            dist = _distribution(policy, obs)
             action = send(numpy.concatenate([path.action for path in group]))
             log_prob.append(dist.log_prob(action).array)
             entropy.append(_to_host(dist.entropy))
@@ -239,8 +240,15 @@ def _all_observations(paths, normalizer, send):
     return send(obs)
 
 
+def _distribution(policy, obs):
+    if can_linearize(policy):  # the same, on all cores
+        return policy.distribution(linearized(policy.mlp).outputs(obs))
+    return policy(obs)
+
+
 def _values(vf, obs):
-    value = _to_host(vf(obs)).reshape(-1)
+    ours = type(vf) is ValueFunction
+    value = _to_host(linearized(vf.mlp).outputs(obs) if ours else vf(obs)).reshape(-1)
     if len(value) != len(obs):
         raise ValueError(
             f"expected one value a state from vf, got {len(value)} for {len(obs)} "

@@ -12,6 +12,7 @@ from chainertrpo.agents.rewards import environment_rewards
 from chainertrpo.agents.statistics import TRPO_WINDOWS, Statistics
 from chainertrpo.agents.storage import Scalar, load_objects, save_objects
 from chainertrpo.data import PathRecorder
+from chainertrpo.numerics import single_blas_thread
 from chainertrpo.updates import FitReport, GradientStep, NaturalStep, ValueFit
 
 import numpy
@@ -287,6 +288,7 @@ class OnPolicyAgent:
 
     # Learning
 
+    @single_blas_thread()
     def update(self, paths):
         """Improve the policy and fit the value function on paths of the present policy.
 

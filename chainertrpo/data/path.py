@@ -81,8 +81,11 @@ def as_observation(obs, where=""):
     BadObservationError
         Names the first component that is not finite.
     """
-    with numpy.errstate(over="ignore"):  # beyond float32 is infinite, and refused
-        x = numpy.array(obs, dtype=numpy.float32)
+    if getattr(obs, "dtype", None) == numpy.float32:
+        x = numpy.array(obs)
+    else:
+        with numpy.errstate(over="ignore"):  # beyond float32 is infinite, and refused
+            x = numpy.array(obs, dtype=numpy.float32)
     flat = x.ravel()
     if not numpy.isfinite(flat).all():
         i = int(numpy.flatnonzero(~numpy.isfinite(flat))[0])

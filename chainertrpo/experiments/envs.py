@@ -171,6 +171,7 @@ class Env:
         if seed is not None:
             self.seed(seed)
         self._box = hasattr(self.action_space, "low")
+        self._obs_shape = (int(numpy.prod(self.observation_space.shape)),)
 
     def seed(self, seed):
         """Seed the next `reset` and the action space.
@@ -240,7 +241,7 @@ class Env:
 
     def _flat(self, obs):
         obs = numpy.asarray(obs, numpy.float32).ravel()
-        if obs.shape != self.obs_shape:
+        if obs.shape != self._obs_shape:
             raise BadEnvironmentError(
                 f"expected observations of shape {self.obs_shape}, got {obs.shape}. The "
                 "environment does not keep to its observation_space."
@@ -250,7 +251,7 @@ class Env:
     @property
     def obs_shape(self):
         """Shape of an observation as the agent sees it, (S,)."""
-        return (int(numpy.prod(self.observation_space.shape)),)
+        return self._obs_shape
 
     def render(self):
         """Render as the wrapped environment does."""

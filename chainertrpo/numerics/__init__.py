@@ -12,6 +12,12 @@ from chainertrpo.numerics.curvature import (
 )
 from chainertrpo.numerics.flat import at, flatten, named_params, unflatten
 from chainertrpo.numerics.line_search import ACCEPTED, Search, backtrack
+from chainertrpo.numerics.threads import (
+    row_lanes,
+    side_by_side,
+    single_blas_thread,
+    thread_count,
+)
 
 __all__ = [
     "ACCEPTED",
@@ -29,5 +35,9 @@ __all__ = [
     "gradient",
     "hessian_vector_product",
     "named_params",
+    "row_lanes",
+    "side_by_side",
+    "single_blas_thread",
+    "thread_count",
     "unflatten",
 ]

@@ -24,12 +24,15 @@ class Solution(typing.NamedTuple):
         Why it ended: ``max_iter``; ``converged`` (to `tol`, to the floor that the dtype
         sets, or b was 0); ``nonpositive_curvature`` (pᵀAp ≤ 0 for a search direction p,
         so A is not positive definite); ``nonfinite`` (b or a product was).
+    r : array, shape (P,)
+        b − Ax itself, from the recurrence; so Ax is b − r without another product.
     """
 
     x: typing.Any
     n_iter: int
     residual: float
     reason: str
+    r: typing.Any
 
 
 def conjugate_gradient(product, b, n_iter=10, tol=None, *, x0=None, eps=0.0):
@@ -111,4 +114,4 @@ def conjugate_gradient(product, b, n_iter=10, tol=None, *, x0=None, eps=0.0):
             state = xp.where(held & (rr <= limit), CONVERGED, state)
             state = xp.where(running & (~finite | (good & ~held)), NONFINITE, state)
             state = xp.where(running & finite & ~(curvature > 0), CURVATURE, state)
-    return Solution(x, int(count), float(xp.sqrt(rr)), REASONS[int(state)])
+    return Solution(x, int(count), float(xp.sqrt(rr)), REASONS[int(state)], r)

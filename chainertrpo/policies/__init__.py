@@ -3,11 +3,8 @@
 from chainertrpo.policies.distributions import Categorical, DiagonalGaussian
 from chainertrpo.policies.host import HostLink, host_policy
 from chainertrpo.policies.joint import ActorCritic, halves
-from chainertrpo.policies.linearized import (
-    LinearizedMLP,
-    LinearizedPolicy,
-    can_linearize,
-)
+from chainertrpo.policies.linearized_mlp import LinearizedMLP, linearized
+from chainertrpo.policies.linearized_policy import LinearizedPolicy, can_linearize
 from chainertrpo.policies.models import (
     MLP,
     GaussianPolicy,
@@ -31,4 +28,5 @@ __all__ = [
     "can_linearize",
     "halves",
     "host_policy",
+    "linearized",
 ]

@@ -1,7 +1,11 @@
 """Observations brought to mean 0 and variance 1, as seen so far."""
 
+from chainertrpo.numerics import row_lanes, side_by_side
+
 import chainer
 import numpy
+
+BLOCK_ROWS = 250  # float64: what is worked on stays in the cache
 
 
 class Normalization:
@@ -15,8 +19,6 @@ class Normalization:
         Clip to ±this.
     """
 
-    BLOCK = 256  # rows: what is worked on stays in the cache
-
     def __init__(self, mean, scale, clip_threshold):
         self.mean, self.scale, self.clip_threshold = mean, scale, clip_threshold
 
@@ -25,8 +27,12 @@ class Normalization:
         if x.ndim == self.mean.ndim:
             return self._block(x).astype(numpy.float32)
         out = numpy.empty(x.shape, numpy.float32)
-        for i in range(0, len(x), self.BLOCK):
-            out[i : i + self.BLOCK] = self._block(x[i : i + self.BLOCK])
+
+        def work(lane):
+            for rows in lane:
+                out[rows] = self._block(x[rows])
+
+        side_by_side(work, row_lanes(x, BLOCK_ROWS))
         return out
 
     def _block(self, x):
@@ -38,10 +44,19 @@ class Normalization:
         return y
 
 
+def _moments(x):
+    """Mean, variance and number of rows, in float64."""
+    y = x.astype(numpy.float64)
+    mean = y.mean(axis=0)
+    y -= mean
+    y *= y
+    return mean, y.mean(axis=0), len(y)
+
+
 class EmpiricalNormalization(chainer.Link):
     """Running mean and variance of observations.
 
-    Moments are merged batch by batch in float64 (Chan, Golub and LeVeque 1979), so they
+    Moments are merged block by block in float64 (Chan, Golub and LeVeque 1979), so they
     equal the moments of all data at once and neither constant columns nor spikes of 1e3
     (both occur in Humanoid-v4) wear them out.  Names, arguments and defaults are those of
     ``chainerrl.links.EmpiricalNormalization``; unlike it, the statistics are float64 and
@@ -103,17 +118,21 @@ class EmpiricalNormalization(chainer.Link):
             )
         if len(x) == 0 or (self.until is not None and self.count >= self.until):
             return
-        x = numpy.asarray(x, numpy.float64)
+        lanes = row_lanes(x, BLOCK_ROWS)
         with numpy.errstate(over="ignore", invalid="ignore"):
-            mean, var = x.mean(axis=0), x.var(axis=0)
+            found = side_by_side(
+                lambda lane: [_moments(x[rows]) for rows in lane], lanes
+            )
+        mean, var, count = self._mean[0], self._var[0], int(self.count)
+        for block_mean, block_var, n in (one for lane in found for one in lane):
+            count += n
+            rate = n / count
+            delta = block_mean - mean
+            var = var + rate * (block_var - var) + rate * (1 - rate) * delta**2
+            mean = mean + rate * delta
         if not (numpy.isfinite(mean).all() and numpy.isfinite(var).all()):
             raise ValueError("expected finite observations, got NaN or infinity.")
-        total = int(self.count) + len(x)
-        rate = len(x) / total
-        delta = mean - self._mean
-        self._var += rate * (var - self._var) + rate * (1 - rate) * delta**2
-        self._mean += rate * delta
-        self.count[...] = total
+        self._mean[0], self._var[0], self.count[...] = mean, var, count
 
     def forward(self, x, update=True):
         """Normalise, and by default learn from the batch first.

@@ -183,9 +183,9 @@ def local_model(
         Valid until the policy's parameters change for good.
     """
     n = len(batch.obs)
+    slices = [slice(i, i + chunk_rows) for i in range(0, n, chunk_rows)]
     chunks = [
-        batch._make(x if x is None else x[i : i + chunk_rows] for x in batch)
-        for i in range(0, n, chunk_rows)
+        batch._make(x if x is None else x[rows] for x in batch) for rows in slices
     ]
     shares = [len(chunk.obs) / n for chunk in chunks]
     params = named_params(policy)
@@ -199,7 +199,13 @@ def local_model(
         gain = gain_of(linear.dist, batch)
         g = linear.gradient(gain)
         gain, product = gain.array, linear.fisher_product
-        old = [dist.copy() for dist in linear.dists]
+
+        def distributions(output=None):
+            output = linear.outputs() if output is None else output
+            return (policy.distribution(output[rows]) for rows in slices)
+
+        with chainer.no_backprop_mode():
+            old = [dist.copy() for dist in distributions(linear.output)]
         if curvature_every > 1:
             rows = batch.obs[::curvature_every].copy()
             product = LinearizedPolicy(
@@ -209,8 +215,11 @@ def local_model(
         build = CURVATURES[curvature]
         gain = g = 0
         old = []
-        for chunk, share in zip(chunks, shares):
-            dist = policy(chunk.obs)
+
+        def distributions():
+            return (policy(chunk.obs) for chunk in chunks)
+
+        for dist, chunk, share in zip(distributions(), chunks, shares):
             old.append(dist.copy())
             value = gain_of(dist, chunk)
             g = g + share * flatten(gradient(value, params))
@@ -230,8 +239,7 @@ def local_model(
     def evaluate():
         # Sums stay on the device; one wait for it at the end.
         total, kls = 0, []
-        for chunk, share, before in zip(chunks, shares, old):
-            dist = policy(chunk.obs)
+        for dist, chunk, share, before in zip(distributions(), chunks, shares, old):
             total = total + share * gain_of(dist, chunk).array
             sides = (before, dist) if kl_side == "old_new" else (dist, before)
             kl = CONSTRAINTS[constraint](old=sides[0], new=sides[1])

@@ -241,7 +241,7 @@ class NaturalStep:
             product, g, self.cg_iterations, self.cg_tol, x0=x0, eps=self.cg_eps
         )
         x = solution.x
-        quadratic = float(x.dot(product(x)))
+        quadratic = float(x.dot(g - solution.r))  # xᵀAx
         finite = math.isfinite(quadratic) and solution.reason != "nonfinite"
         report = StepReport(
             "nonpositive_curvature" if finite else "nonfinite",
