@@ -5,7 +5,7 @@ import math
 from chainertrpo import NaturalStep, ValueFunction
 from chainertrpo.agents import Estimation
 from chainertrpo.data import Path, standardize
-from chainertrpo.numerics import conjugate_gradient, flatten
+from chainertrpo.numerics import at, conjugate_gradient, flatten
 from chainertrpo.updates import Backtrack, NaturalFit, compatible_weights
 from chainertrpo.updates.search import Trial
 
@@ -130,22 +130,35 @@ def test_several_updates_from_a_batch_have_importance_weights(case, curvature):
     assert np.abs(plain.read(policy) - theta).max() < 1e-8 * scale
 
 
-def test_a_random_start_ends_at_the_same_solution_and_needs_a_generator(case, rng):
+def test_a_random_start_is_drawn_and_used(case, rng):
+    """Enough iterations come to the same end, two do not; a seed repeats them."""
     policy, plain, batch = case
-    truth = step_of(policy, plain, batch, damping=0.1, cg_iterations=300)
-    for param, array in zip(
-        dict(sorted(policy.namedparams())).values(),
-        np.split(
-            plain.theta, np.cumsum([p.size for _, p in sorted(policy.namedparams())])
-        ),
-    ):
-        param.array[...] = array.reshape(param.shape)
-    step = NaturalStep(search=None, damping=0.1, cg_iterations=300, cg_start=1e-2)
+    thetas = {}
+    for n_iter, start, seed in [
+        (300, 0.0, 0),
+        (300, 0.01, 0),
+        (2, 0.0, 0),
+        (2, 0.01, 0),
+        (2, 0.01, 0),
+        (2, 0.01, 1),
+    ]:
+        step = NaturalStep(
+            search=None, damping=0.1, cg_iterations=n_iter, cg_start=start
+        )
+        before = flatten(policy)
+        assert step(policy, batch, rng=np.random.default_rng(seed)).accepted
+        found = flatten(policy) - before
+        with at(policy, before) as keep:
+            keep()
+        same = thetas.setdefault((n_iter, start, seed), found)
+        assert np.array_equal(same, found)
+    scale = np.abs(thetas[300, 0.0, 0]).max()
+    apart = np.abs(thetas[300, 0.01, 0] - thetas[300, 0.0, 0]).max()
+    assert apart < 1e-8 * scale
+    for one, other in [((2, 0.01, 0), (2, 0.0, 0)), ((2, 0.01, 0), (2, 0.01, 1))]:
+        assert np.abs(thetas[one] - thetas[other]).max() > 1e-5 * scale
     with pytest.raises(ValueError, match="expected rng"):
         step(policy, batch)
-    assert step(policy, batch, rng=rng).accepted
-    found = plain.read(policy) - plain.theta
-    assert np.abs(found - truth).max() < 1e-8 * np.abs(truth).max()
 
 
 def test_conjugate_gradient_from_a_start_and_with_eps(rng):
