@@ -119,6 +119,7 @@ def recall(args):
             )
     args.env = args.env or saved.get("env", "Hopper")
     args.preset = args.preset or saved.get("preset", args.default_preset)
+    del args.default_preset
     args.hidden_sizes = args.hidden_sizes or saved.get("hidden_sizes")
 
 
@@ -135,7 +136,12 @@ def build(args, env):
     own_curvature = "curvature" in preset.get("step", {})
     if "optimizer" not in preset and not own_curvature:
         step["curvature"] = args.curvature
-    settings = settings_of(args.preset, agent=agent, step=step, policy=size, vf=size)
+    try:
+        settings = settings_of(
+            args.preset, agent=agent, step=step, policy=size, vf=size
+        )
+    except ValueError as error:  # --epochs for a preset that has none
+        sys.exit(f"error: {error}")
     made = make_agent(
         env.observation_space,
         env.action_space,

@@ -121,6 +121,13 @@ def test_mistakes_are_one_line_with_a_remedy(flags, message):
     assert "Traceback" not in done.stderr
 
 
+def test_epochs_of_a_natural_step():
+    flags = ["--preset", "pfrl", "--epochs", 3, "--env", "CartPole"]
+    done = run("examples/train_ppo_gym.py", *flags, code=1)
+    assert "error: expected keys of step" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_missing_gpu_is_an_error_and_never_the_cpu():
     try:
         import cupy

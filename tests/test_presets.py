@@ -1,6 +1,7 @@
 """Presets: each builds an agent that updates; misspelt keys; what they say."""
 
 import copy
+import functools
 import json
 
 from chainertrpo import (
@@ -85,6 +86,20 @@ def test_the_class_preset_is_the_constructors_defaults():
     assert (agent.improve, agent.fit) == (plain.improve, plain.fit)
     agent, _ = build("chainerrl-ppo-class")
     assert agent.improve == PPO(agent.model, agent.optimizer).improve
+
+
+def test_what_a_schedule_moves_is_there_and_begins_at_its_start():
+    moved = set()
+    for name, preset in PRESETS.items():
+        agent, _ = build(name)
+        for path, (start, stop) in preset.get("schedules", {}).items():
+            *owners, attribute = path.split(".")
+            owner = functools.reduce(getattr, owners, agent)
+            assert getattr(owner, attribute) == start, (name, path)
+            setattr(owner, attribute, stop)
+            assert getattr(owner, attribute) == stop
+            moved.add(path)
+    assert moved == {"optimizer.alpha", "vf_optimizer.alpha", "clip_eps"}
 
 
 def test_changes_do_not_change_the_preset():

@@ -264,3 +264,20 @@ def test_a_natural_fit_needs_no_optimizer():
     assert agent.last_fit.n_updates == 1 and not np.array_equal(flatten(vf), before)
     expect(ValueError, "vf_optimizer", TRPO, policy, vf, None)
     expect(ValueError, "likelihood", NaturalFit, NaturalStep())
+
+
+# On a GPU
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("case", [TestPPO, TestPenaltyTRPO, TestTRPOWithANaturalFit])
+def test_an_update_on_the_gpu_is_that_of_the_cpu(case):
+    agents = [case.make_agent(), case.make_agent()]
+    for link in (agents[1].model, agents[1].policy, agents[1].vf):
+        link.to_device("@cupy:0")
+    before = theta(agents[0])
+    for agent in agents:
+        agent.update(some_paths(lengths=(50, 70)))
+    moved = theta(agents[0]) - before
+    found = chainer.backends.cuda.to_cpu(theta(agents[1])) - before
+    np.testing.assert_allclose(found, moved, rtol=1e-2, atol=1e-4)

@@ -2,7 +2,6 @@
 
 import dataclasses
 import logging
-import math
 import os
 
 from chainertrpo.agents.acting import Actor
@@ -13,25 +12,14 @@ from chainertrpo.agents.statistics import TRPO_WINDOWS, Statistics
 from chainertrpo.agents.storage import Scalar, load_objects, save_objects
 from chainertrpo.data import PathRecorder
 from chainertrpo.numerics import single_blas_thread
-from chainertrpo.updates import FitReport, GradientStep, NaturalStep, ValueFit
+from chainertrpo.updates import (
+    GradientStep,
+    NaturalStep,
+    ValueFit,
+    fitted_with_the_policy,
+)
 
 import numpy
-
-
-def fitted_with_the_policy(vf, optimizer, batch, rng):
-    """The fit of a value function that the policy's step has moved already: nothing.
-
-    Parameters
-    ----------
-    vf, optimizer, batch, rng : object
-        As for `ValueFit`.
-
-    Returns
-    -------
-    FitReport
-        No updates.
-    """
-    return FitReport(0, math.nan)
 
 
 class OnPolicyAgent:

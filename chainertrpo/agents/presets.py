@@ -13,8 +13,9 @@ import inspect
 from chainertrpo.agents.batching import Estimation
 from chainertrpo.agents.on_policy import OnPolicyAgent
 from chainertrpo.agents.ppo import PPO
-from chainertrpo.agents.presets_gradient import GRADIENT_PRESETS
-from chainertrpo.agents.presets_natural import NATURAL_PRESETS
+from chainertrpo.agents.presets_family import FAMILY_PRESETS
+from chainertrpo.agents.presets_ppo import PPO_PRESETS
+from chainertrpo.agents.presets_trpo import TRPO_PRESETS
 from chainertrpo.agents.rewards import ScaledRewards, environment_rewards
 from chainertrpo.agents.variants import (
     NPG,
@@ -40,7 +41,7 @@ from chainertrpo.updates import (
 
 import chainer
 
-PRESETS = {**NATURAL_PRESETS, **GRADIENT_PRESETS}
+PRESETS = {**TRPO_PRESETS, **FAMILY_PRESETS, **PPO_PRESETS}
 DEFAULT_PRESET = "chainerrl-reproduction"
 DEFAULT_PPO_PRESET = "chainerrl-ppo-reproduction"
 ALGORITHMS = {

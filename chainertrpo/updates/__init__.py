@@ -22,7 +22,7 @@ from chainertrpo.updates.objectives import (
 )
 from chainertrpo.updates.rows import minibatches
 from chainertrpo.updates.search import Backtrack
-from chainertrpo.updates.value import FitReport, ValueFit
+from chainertrpo.updates.value import FitReport, ValueFit, fitted_with_the_policy
 
 __all__ = [
     "CURVATURES",
@@ -37,6 +37,7 @@ __all__ = [
     "ValueFit",
     "clipped_surrogate",
     "compatible_weights",
+    "fitted_with_the_policy",
     "kl_gauss_newton",
     "kl_hessian",
     "likelihood",

@@ -26,6 +26,22 @@ class FitReport(typing.NamedTuple):
     loss: float
 
 
+def fitted_with_the_policy(vf, optimizer, batch, rng):
+    """The fit of a value function that the policy's step has moved already: nothing.
+
+    Parameters
+    ----------
+    vf, optimizer, batch, rng : object
+        As for `ValueFit`.
+
+    Returns
+    -------
+    FitReport
+        No updates.
+    """
+    return FitReport(0, math.nan)
+
+
 @dataclasses.dataclass(frozen=True)
 class ValueFit:
     """minimise E[(V(s) − target)²] over minibatches.

@@ -16,7 +16,7 @@ _EXAMPLE_STEP = {"max_kl": 0.01, "cg_iterations": 20, "damping": 0.1}
 _EXAMPLE_NET = {"init": "lecun_normal", "hidden_scale": 1.0, "last_scale": 1e-2}
 _ORTHOGONAL = {"init": "orthogonal", "hidden_scale": 1.0, "last_scale": 1e-2}
 
-NATURAL_PRESETS = {
+TRPO_PRESETS = {
     "chainerrl-reproduction": {
         "source": "ChainerRL 0.8, examples/mujoco/reproduction/trpo/train_trpo.py",
         "differs": TIME_LIMIT,
@@ -302,9 +302,9 @@ NATURAL_PRESETS = {
 }
 
 
-def _vary(name, source, **parts):
+def vary(name, source, **parts):
     """Another preset: dicts are merged into those of `name`, other values replace them."""
-    base = NATURAL_PRESETS[name]
+    base = TRPO_PRESETS[name]
     merged = {
         part: {**base.get(part, {}), **new} if isinstance(new, dict) else new
         for part, new in parts.items()
@@ -312,22 +312,22 @@ def _vary(name, source, **parts):
     return {**base, "source": source, **merged}
 
 
-NATURAL_PRESETS.update(
+TRPO_PRESETS.update(
     {
-        "spinningup-npg": _vary(
+        "spinningup-npg": vary(
             "spinningup-trpo",
             "openai/spinningup, spinup/algos/tf1/trpo/trpo.py, algo='npg'",
             algorithm="NPG",
             step={"search": None},
         ),
-        "pg-travel-tnpg": _vary(
+        "pg-travel-tnpg": vary(
             "pg-travel-trpo",
             "reinforcement-learning-kr/pg_travel, mujoco/agent/tnpg.py",
             algorithm="NPG",
             step={"search": None, "step_size": 0.5},
             estimation={"advantage": "return", "value_target": "return"},
         ),
-        "sb3-zoo-mujoco": _vary(
+        "sb3-zoo-mujoco": vary(
             "sb3-contrib",
             "DLR-RM/rl-baselines3-zoo, hyperparams/trpo.yml, MuJoCo v4",
             differs=EVERY_STEP + "rewards were normalised; two environments",
@@ -335,41 +335,11 @@ NATURAL_PRESETS.update(
             fit={"epochs": 20},
             obs_normalizer={"clip_threshold": 10, "eps": 1e-8},
         ),
-        "tianshou-npg": _vary(
+        "tianshou-npg": vary(
             "tianshou-trpo",
             "thu-ml/tianshou, examples/mujoco/mujoco_npg.py",
             algorithm="NPG",
             step={"search": None, "step_size": 0.1},
-        ),
-        # The family, each otherwise with the settings of ChainerRL's reproduction.
-        "npg": _vary(
-            "chainerrl-reproduction",
-            "Kakade 2001: no search",
-            algorithm="NPG",
-            step={"search": None},
-        ),
-        "nac": _vary(
-            "chainerrl-reproduction",
-            "Peters and Schaal 2008: a compatible critic",
-            algorithm="NaturalActorCritic",
-            step={"search": None, "curvature": "scores"},
-        ),
-        "trpo-max-kl": _vary(
-            "chainerrl-reproduction",
-            "Schulman et al. 2015, section 4: the largest divergence is bounded",
-            step={"constraint": "max_kl", "max_kl": 0.1},
-        ),
-        "trpo-natural-vf": _vary(
-            "chainerrl-reproduction",
-            "Schulman et al. 2016, section 5: values within a trust region",
-            fit=None,
-            natural_fit={"damping": 0.1, "curvature": "gauss_newton"},
-            vf_optimizer=None,
-        ),
-        "trpo-repeated": _vary(
-            "chainerrl-reproduction",
-            "three smaller steps from one batch",
-            step={"repeats": 3, "max_kl": 0.003},
         ),
     }
 )

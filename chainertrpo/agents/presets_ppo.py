@@ -1,16 +1,16 @@
-"""Settings of historical PPO implementations and of plain gradients, as data."""
+"""Settings of historical PPO implementations, as data."""
 
-from chainertrpo.agents.presets_natural import (
+from chainertrpo.agents.presets_trpo import (
     EVERY_STEP,
-    NATURAL_PRESETS,
     ROOT2,
     TIME_LIMIT,
+    TRPO_PRESETS,
 )
 
-_REPRODUCTION = NATURAL_PRESETS["chainerrl-reproduction"]
+_REPRODUCTION = TRPO_PRESETS["chainerrl-reproduction"]
 _PPO = {"algorithm": "PPO", "fit": None, "vf_optimizer": None}
 
-GRADIENT_PRESETS = {
+PPO_PRESETS = {
     "chainerrl-ppo-reproduction": {
         **_REPRODUCTION,
         **_PPO,
@@ -75,33 +75,12 @@ GRADIENT_PRESETS = {
         "obs_normalizer": {"clip_threshold": 10, "eps": 1e-8},
         "schedules": {"optimizer.alpha": [3e-4, 0.0]},
     },
-    "policy-gradient": {
-        **_REPRODUCTION,
-        "source": "Williams 1992; one step of Adam a batch",
-        "algorithm": "PolicyGradient",
-        "step": {"epochs": 1, "batch_size": None},
-        "optimizer": {"alpha": 1e-2},
-    },
-    "penalty-trpo": {
-        **_REPRODUCTION,
-        "source": "Schulman et al. 2017, section 4: an adapted penalty",
-        "algorithm": "PenaltyTRPO",
-        "step": {"epochs": 10, "batch_size": 64, "beta": 1.0, "target_kl": 0.01},
-        "optimizer": {"alpha": 3e-4},
-    },
-    "penalty-trpo-fixed": {
-        **_REPRODUCTION,
-        "source": "Schulman et al. 2015, section 4: a fixed penalty",
-        "algorithm": "PenaltyTRPO",
-        "step": {"epochs": 10, "batch_size": 64, "beta": 3.0},
-        "optimizer": {"alpha": 3e-4},
-    },
 }
-GRADIENT_PRESETS["pfrl-ppo"] = {
-    **GRADIENT_PRESETS["chainerrl-ppo-reproduction"],
+PPO_PRESETS["pfrl-ppo"] = {
+    **PPO_PRESETS["chainerrl-ppo-reproduction"],
     "source": "PFRL, examples/mujoco/reproduction/ppo/train_ppo.py",
 }
-GRADIENT_PRESETS["cleanrl-ppo"] = {
-    **GRADIENT_PRESETS["baselines-ppo2"],
+PPO_PRESETS["cleanrl-ppo"] = {
+    **PPO_PRESETS["baselines-ppo2"],
     "source": "vwxyzjn/cleanrl, cleanrl/ppo_continuous_action.py",
 }
