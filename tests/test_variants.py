@@ -14,6 +14,7 @@ from chainertrpo import (
     PenaltyTRPO,
     PolicyGradient,
 )
+from chainertrpo.experiments import LinearInterpolationHook, train_agent_parallel
 from chainertrpo.numerics import flatten
 from chainertrpo.updates import Backtrack, NaturalFit
 
@@ -22,6 +23,7 @@ import numpy as np
 import pytest
 from protocol import AgentContract, drive, theta
 from test_agents import expect, parts
+from test_collection import point
 from worlds import Point, some_paths
 
 
@@ -264,6 +266,52 @@ def test_a_natural_fit_needs_no_optimizer():
     assert agent.last_fit.n_updates == 1 and not np.array_equal(flatten(vf), before)
     expect(ValueError, "vf_optimizer", TRPO, policy, vf, None)
     expect(ValueError, "likelihood", NaturalFit, NaturalStep())
+
+
+# Resumption
+
+
+def ppo_run():
+    agent = TestPPO.make_agent(update_interval=100, epochs=2)
+    hooks = [
+        LinearInterpolationHook(
+            800, 0.2, 1e-8, lambda env, agent, x: setattr(agent, "clip_eps", x)
+        ),
+        LinearInterpolationHook(
+            800, 5e-3, 0, lambda env, agent, x: setattr(agent.optimizer, "alpha", x)
+        ),
+    ]
+    return agent, hooks
+
+
+def penalty_run():
+    return TestPenaltyTRPO.make_agent(update_interval=100), []
+
+
+@pytest.mark.parametrize("make_run", [ppo_run, penalty_run])
+def test_a_resumed_run_is_the_one_that_never_stopped(tmp_path, make_run):
+    """Schedules, moments, and a penalty that has adapted go on where they were."""
+    agents = []
+    for folder, stops in (("never", [800]), ("resumed", [400, 800])):
+        for i, steps in enumerate(stops):
+            agent, hooks = make_run()
+            train_agent_parallel(
+                agent,
+                point,
+                steps,
+                str(tmp_path / folder),
+                workers=1,
+                seed=3,
+                checkpoint_interval=2,
+                resume=i > 0,
+                step_hooks=hooks,
+            )
+        agents.append(agent)
+    assert np.array_equal(theta(agents[0]), theta(agents[1]))
+    assert np.array_equal(flatten(agents[0].vf), flatten(agents[1].vf))
+    assert agents[0].improve == agents[1].improve
+    assert agents[0].improve != make_run()[0].improve
+    assert str(agents[0].get_statistics()) == str(agents[1].get_statistics())
 
 
 # On a GPU
