@@ -37,6 +37,7 @@ setup(
         "gym==0.26.2",
         "gymnasium>=0.29; python_version >= '3.9'",
         "matplotlib>=3.5",
+        "threadpoolctl>=3.1",
         "tqdm",
     ],
     extras_require={

@@ -113,14 +113,14 @@ def train(env_id, folder, resume, phases):
     agent = make_agent(env.observation_space, env.action_space, settings, seed=SEED)
     log = EpisodeLog(folder, resume=resume)
     agent.update = phases.within("update", agent.update)
-    collect = phases.within("collection", Collector.collect)
+    finish = phases.within("collection", Collector.finish)
 
-    def first_collect(*args, **kwargs):  # most of it is waiting for the workers
-        Collector.collect = collect
+    def first_finish(*args, **kwargs):  # most of it is waiting for the workers
+        Collector.finish = finish
         return first(*args, **kwargs)
 
-    first = phases.within("workers start", Collector.collect)
-    Collector.collect = first_collect
+    first = phases.within("workers start", Collector.finish)
+    Collector.finish = first_finish
     Evaluator.evaluate_and_update_max_score = phases.within(
         "evaluation", Evaluator.evaluate_and_update_max_score
     )

@@ -27,16 +27,16 @@ def run(name, worker, **settings):
     return once
 
 
+PHASES = ("collection", "batch", "policy", "value")
+
+
 def phases(**settings):
-    """Return a run of ours, -> steps a second of collection, seconds of an update."""
+    """Return a run of ours, -> milliseconds of an iteration's parts."""
 
     def once():
         result = peers.run("ours", "train_ours", {"phases": True, **settings})
-        n_updates = result["steps"] / 5000
-        return {
-            "collection": result["steps"] / result["collection"],
-            "update": result["update"] / n_updates,
-        }
+        n = result["steps"] / 5000
+        return {name: 1000 * result[name] / n for name in PHASES}
 
     return once
 
@@ -109,18 +109,23 @@ def text(results):
     out = report.table(header, rows)
     rows = []
     for task in TASKS:
+        bare = [medians[task][f"random actions{x}"] for x in (", 1 process", "")]
+        for n, speed in zip(("1 worker", "2 workers"), bare):
+            found = medians[task][f"phases, {n}"]
+            cells = [f"{found[name]:.0f}" for name in PHASES]
+            rows.append([f"{task}, {n}", f"{5e6 / speed:.0f}", *cells])
+    header = ["ms per 5,000 steps", "bare environments", "collection"]
+    header += ["batch", "policy's step", "value fit"]
+    out += "\n" + report.table(header, rows)
+    for task in TASKS:
         one, two = [medians[task][f"phases, {n}"] for n in ("1 worker", "2 workers")]
-        rows.append(
-            [
-                task,
-                f"{one['collection']:,.0f}",
-                f"{two['collection']:,.0f}",
-                f"{two['collection'] / one['collection']:.2f}",
-                f"{1000 * two['update']:.0f}",
-            ]
+        ratio = one["collection"] / two["collection"]
+        bare = medians[task]["random actions"] / medians[task]["chainerrl"]
+        out += (
+            f"\n{task}: collection with 2 workers is {ratio:.2f} times as fast as with 1; "
+            f"bare environments are {bare:.1f} times as fast as training with chainerrl.\n"
         )
-    header = ["collection, steps/s", "1 worker", "2 workers", "ratio", "an update, ms"]
-    return out + "\n" + report.table(header, rows)
+    return out
 
 
 if __name__ == "__main__":

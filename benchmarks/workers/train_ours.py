@@ -40,20 +40,32 @@ def train(env_id, workers, iterations, seed):
 
 
 def phases(env_id, workers, iterations, seed):
-    """Return the seconds of collection and of updates separately."""
+    """Return the seconds of collection and of an update's parts, one after the other.
+
+    In training the value fit goes on beside the next collection.
+    """
     agent, make = build(env_id, seed)
-    collection = update = 0.0
-    with Collector(make, workers, seed) as collector:
-        for i in range(iterations + 1):
+    seconds = dict.fromkeys(("collection", "batch", "policy", "value"), 0.0)
+
+    def timed(name, function):
+        def call(*args):
             start = time.perf_counter()
-            paths = collector.collect(agent.actor(), agent.update_interval).paths
-            middle = time.perf_counter()
-            agent.update(paths)
-            end = time.perf_counter()
-            if i:
-                collection += middle - start
-                update += end - middle
-    return {"collection": collection, "update": update, "steps": iterations * 5000}
+            result = function(*args)
+            seconds[name] += time.perf_counter() - start
+            return result
+
+        return call
+
+    agent.batch = timed("batch", agent.batch)
+    agent.improve = timed("policy", agent.improve)
+    agent.fit = timed("value", agent.fit)
+    with Collector(make, workers, seed) as collector:
+        collect = timed("collection", collector.collect)
+        for i in range(iterations + 1):
+            agent.update(collect(agent.actor(), agent.update_interval).paths)
+            if not i:
+                seconds.update(dict.fromkeys(seconds, 0.0))
+    return {**seconds, "steps": iterations * 5000}
 
 
 if __name__ == "__main__":

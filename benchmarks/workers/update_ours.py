@@ -7,7 +7,7 @@ import time
 
 from chainertrpo.data import Batch, Path
 from chainertrpo.experiments.collection import Collector
-from chainertrpo.numerics import flatten
+from chainertrpo.numerics import flatten, threads
 from chainertrpo.updates import local_model
 
 import numpy
@@ -96,13 +96,17 @@ def on_rows(n):
 
 
 def chunks_against_one_piece(n):
-    """Relative differences of gradient, product and step."""
+    """Relative differences of gradient, product and step.
+
+    In one piece means one matrix product a layer, on one thread, for all rows.
+    """
     agent, _ = build("Humanoid-v4", 0)
     batch = synthetic(n)
     theta = flatten(agent.policy)
     v = numpy.random.default_rng(2).standard_normal(theta.shape, dtype=numpy.float32)
     found = []
-    for rows in (agent.improve.chunk_rows, n):
+    usual = agent.improve.chunk_rows, threads.BLOCK_ROWS, threads.MAX_LANES
+    for rows, threads.BLOCK_ROWS, threads.MAX_LANES in (usual, (n, n, 1)):
         improve = dataclasses.replace(agent.improve, chunk_rows=rows)
         model = local_model(
             agent.policy, batch, curvature="gauss_newton", chunk_rows=rows

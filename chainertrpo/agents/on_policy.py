@@ -277,13 +277,16 @@ class OnPolicyAgent:
     # Learning
 
     @single_blas_thread()
-    def update(self, paths):
+    def update(self, paths, improved=lambda: None):
         """Improve the policy and fit the value function on paths of the present policy.
 
         Parameters
         ----------
         paths : list of Path
             At least one step in all.
+        improved : callable
+            Called without arguments as soon as `actor` is what it will be after the
+            update: collection can go on while the value function is fitted.
 
         Raises
         ------
@@ -296,6 +299,7 @@ class OnPolicyAgent:
         batch, beliefs = self.batch(paths)
         rng = self._streams["fit"]
         self.last_step = self.improve(self.model, batch, self.optimizer, rng)
+        improved()
         self.last_fit = self.fit(self.vf, self.vf_optimizer, batch, rng)
         self.record(beliefs, self.last_step, self.last_fit)
 

@@ -101,9 +101,7 @@ class Collector:
             worker.send(("restart", generation))
 
     def collect(self, actor, n_steps, stop=lambda: False):
-        """Take `n_steps` steps, shared out evenly.
-
-        Episodes go on from one call to the next; a path ends with the call.
+        """Take `n_steps` steps, shared out evenly: `begin` and `finish` at once.
 
         Parameters
         ----------
@@ -111,6 +109,40 @@ class Collector:
             Chooses the actions.
         n_steps : int
             In all.
+        stop : callable
+            As in `finish`.
+
+        Returns
+        -------
+        Collected or None
+            None if stopped.
+        """
+        self.begin(actor, n_steps)
+        return self.finish(stop)
+
+    def begin(self, actor, n_steps):
+        """Have the workers take `n_steps` steps, and do not wait for them.
+
+        Episodes go on from one collection to the next; a path ends with each.
+
+        Parameters
+        ----------
+        actor : Actor
+            Chooses the actions; sent as it is now.
+        n_steps : int
+            In all.
+        """
+        self._check_open()
+        self._n_steps = n_steps
+        shares = numpy.diff(numpy.linspace(0, n_steps, self.n_workers + 1).astype(int))
+        for worker, share in zip(self._workers, shares):
+            worker.send(("collect", actor, int(share)))
+
+    def finish(self, stop=lambda: False):
+        """Wait for what was begun.
+
+        Parameters
+        ----------
         stop : callable
             Asked twice a second; True abandons the collection and closes the collector.
 
@@ -126,7 +158,7 @@ class Collector:
         """
         self._check_open()
         try:
-            results = self._collect(actor, n_steps, stop)
+            results = self._results(stop)
         except BaseException:
             self.close()
             raise
@@ -135,16 +167,13 @@ class Collector:
             return None
         paths = [path for result in results for path in result[0]]
         episodes = [
-            (min((step - 1) * self.n_workers + i + 1, n_steps), total, length)
+            (min((step - 1) * self.n_workers + i + 1, self._n_steps), total, length)
             for i, result in enumerate(results)
             for step, total, length in result[1]
         ]
         return Collected(paths, sorted(episodes))
 
-    def _collect(self, actor, n_steps, stop):
-        shares = numpy.diff(numpy.linspace(0, n_steps, self.n_workers + 1).astype(int))
-        for worker, share in zip(self._workers, shares):
-            worker.send(("collect", actor, int(share)))
+    def _results(self, stop):
         results = [None] * self.n_workers
         waiting = {worker.connection: i for i, worker in enumerate(self._workers)}
         while waiting:

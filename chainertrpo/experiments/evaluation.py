@@ -6,6 +6,7 @@ import statistics
 import time
 
 from chainertrpo.experiments.envs import adapt
+from chainertrpo.numerics import single_blas_thread
 
 import numpy
 
@@ -20,6 +21,7 @@ def _check_limits(n_steps, n_episodes):
         )
 
 
+@single_blas_thread()
 def run_evaluation_episodes(
     env, agent, n_steps, n_episodes, max_episode_len=None, logger=None
 ):
@@ -65,6 +67,7 @@ def run_evaluation_episodes(
             return scores
 
 
+@single_blas_thread()
 def eval_performance(
     env, agent, n_steps, n_episodes, max_episode_len=None, logger=None
 ):

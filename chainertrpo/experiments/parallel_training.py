@@ -1,6 +1,7 @@
 """The training loop with worker processes, checkpoints and exact resumption."""
 
 import contextlib
+import functools
 import logging
 import os
 import signal
@@ -15,6 +16,7 @@ from chainertrpo.experiments.checkpoints import (
 from chainertrpo.experiments.collection import Collector, WorkerError
 from chainertrpo.experiments.envs import adapt
 from chainertrpo.experiments.evaluation import Evaluator
+from chainertrpo.numerics import single_blas_thread
 
 TABLES = ("scores.txt", "episodes.txt")
 
@@ -63,6 +65,7 @@ def deferred_signals():
             signal.signal(number, handler)
 
 
+@single_blas_thread()
 def train_agent_parallel(
     agent,
     make_env,
@@ -87,7 +90,10 @@ def train_agent_parallel(
     """Train with worker processes that collect whole paths.
 
     An iteration is ``agent.update_interval`` steps, shared out among the workers, and one
-    update.  At a checkpoint all episodes begin anew from seeds that depend on the step
+    update.  As soon as the policy has been improved the workers begin the next one: the
+    value function is fitted, hooks are called and the agent is evaluated meanwhile.
+
+    At a checkpoint all episodes begin anew from seeds that depend on the step
     only; therefore a run that is killed at any moment and resumed ends with the same
     parameters, normaliser, optimiser state and scores, bit for bit (the column
     ``elapsed`` apart), as one that was never killed with the same `checkpoint_interval`.
@@ -187,17 +193,25 @@ def train_agent_parallel(
                 generation=t,
                 timeout=worker_timeout,
             ) as collector:
+
+                def begin(step):
+                    n_steps = min(agent.update_interval, steps - step)
+                    if n_steps:
+                        collector.begin(agent.actor(), n_steps)
+
+                begin(t)
                 while t < steps:
                     if signals:
                         raise Interrupted(signals[0])
-                    n_steps = min(agent.update_interval, steps - t)
-                    collected = collector.collect(
-                        agent.actor(), n_steps, stop=lambda: bool(signals)
-                    )
+                    collected = collector.finish(stop=lambda: bool(signals))
                     if collected is None:
                         raise Interrupted(signals[0])
+                    n_steps = sum(len(path.reward) for path in collected.paths)
+                    anew = (agent.n_updates + 1) % checkpoint_interval == 0
                     if n_steps == agent.update_interval:
-                        agent.update(collected.paths)
+                        # What follows the policy's step goes on beside the collection.
+                        ahead = functools.partial(begin, t + n_steps)
+                        agent.update(collected.paths, *[] if anew else [ahead])
                     for step, total, length in collected.episodes:
                         for hook in episode_hooks:
                             hook(t + step, total, length)
@@ -208,9 +222,10 @@ def train_agent_parallel(
                     if evaluator:
                         eval_env.seed((seed + t) % 2**32)
                         evaluator.evaluate_if_necessary(t, episodes)
-                    if agent.n_updates % checkpoint_interval == 0 and t < steps:
+                    if anew and t < steps:
                         checkpoint()
                         collector.restart(t)
+                        begin(t)
         except (Exception, KeyboardInterrupt) as error:
             if isinstance(error, WorkerError):
                 time.sleep(0.2)  # a signal to all processes may reach the workers first

@@ -9,6 +9,7 @@ import os
 
 from chainertrpo.experiments.envs import adapt
 from chainertrpo.experiments.evaluation import Evaluator
+from chainertrpo.numerics import single_blas_thread
 
 
 def _save(agent, t, outdir, suffix, logger):
@@ -17,6 +18,7 @@ def _save(agent, t, outdir, suffix, logger):
     logger.info("saved the agent to %s", path)
 
 
+@single_blas_thread()
 def train_agent(
     agent,
     env,
@@ -111,6 +113,7 @@ def _succeeded(evaluator, score):
     return score is not None and evaluator.max_score >= score
 
 
+@single_blas_thread()
 def train_agent_with_evaluation(
     agent,
     env,
@@ -180,6 +183,7 @@ def train_agent_with_evaluation(
     )
 
 
+@single_blas_thread()
 def train_agent_batch(
     agent,
     env,
@@ -267,6 +271,7 @@ def train_agent_batch(
     _save(agent, t, outdir, "finish", logger)
 
 
+@single_blas_thread()
 def train_agent_batch_with_evaluation(
     agent,
     env,

@@ -118,7 +118,7 @@ class DiagonalGaussian:
         """
         return DiagonalGaussian(self.mean.array.copy(), self.log_std.array.copy())
 
-    def fisher(self, tangents):
+    def fisher(self, tangents, weight=1.0):
         """The Fisher matrix of the mean over states, in (μ, log σ), times a tangent.
 
         Per state it is diag(1/σ²) for μ and 2I for log σ (Amari 1998, section 3).
@@ -127,6 +127,8 @@ class DiagonalGaussian:
         ----------
         tangents : sequence of array
             Shaped like `params`.
+        weight : float
+            A factor of the result.
 
         Returns
         -------
@@ -138,8 +140,8 @@ class DiagonalGaussian:
         n = mean.shape[0]
         per_state = log_std.ndim == 2
         return [
-            mean * xp.exp(-2 * self.log_std.array) * (1 / n),
-            log_std * (2 / n if per_state else 2.0),
+            mean * (xp.exp(-2 * self.log_std.array) * (weight / n)),
+            log_std * (2 * weight / n if per_state else 2.0 * weight),
         ]
 
 
@@ -234,7 +236,7 @@ class Categorical:
         """
         return Categorical(self.logits.array.copy())
 
-    def fisher(self, tangents):
+    def fisher(self, tangents, weight=1.0):
         """The Fisher matrix of the mean over states, in the logits, times a tangent.
 
         Per state it is diag(p) − ppᵀ.
@@ -243,6 +245,8 @@ class Categorical:
         ----------
         tangents : sequence of array
             One array of shape (N, A).
+        weight : float
+            A factor of the result.
 
         Returns
         -------
@@ -252,4 +256,5 @@ class Categorical:
         (t,) = tangents
         xp = backend.get_array_module(t)
         p = xp.exp(self.all_log_prob.array)
-        return [p * (t - (p * t).sum(axis=1, keepdims=True)) * (1 / t.shape[0])]
+        u = p * (t - (p * t).sum(axis=1, keepdims=True))
+        return [u * (weight / t.shape[0])]

@@ -191,14 +191,12 @@ class GaussianPolicy(chainer.Chain):
         """
         xp, size = self.xp, self.action_size
         if self.log_std_kind == "state_dependent":
-            pair = dist.fisher([tangent[:, :size], tangent[:, size:]])
-            return xp.concatenate(pair, axis=1) * weight, {}
+            pair = dist.fisher([tangent[:, :size], tangent[:, size:]], weight)
+            return xp.concatenate(pair, axis=1), {}
         dot = parts.get("/log_std")
-        pair = dist.fisher(
-            [tangent, xp.zeros_like(self.log_std) if dot is None else dot]
-        )
-        head = {} if dot is None else {"/log_std": pair[1] * weight}
-        return pair[0] * weight, head
+        at_rest = xp.zeros_like(self.log_std) if dot is None else dot
+        u, head = dist.fisher([tangent, at_rest], weight)
+        return u, {} if dot is None else {"/log_std": head}
 
 
 class SoftmaxPolicy(chainer.Chain):
@@ -286,7 +284,7 @@ class SoftmaxPolicy(chainer.Chain):
         array, dict
             The product in the logits, and an empty dict.
         """
-        return dist.fisher([tangent])[0] * weight, {}
+        return dist.fisher([tangent], weight)[0], {}
 
 
 class ValueFunction(chainer.Chain):

@@ -4,7 +4,7 @@ import dataclasses
 import math
 import typing
 
-from chainertrpo.numerics import ACCEPTED, at, flatten
+from chainertrpo.numerics import ACCEPTED, at, flatten, single_blas_thread
 from chainertrpo.updates.objectives import (
     clipped_surrogate,
     mean_entropy,
@@ -124,6 +124,7 @@ class GradientStep:
                 "however often it is doubled. 1.0 is a usual start."
             )
 
+    @single_blas_thread()
     def __call__(self, model, batch, optimizer, rng):
         """Improve a policy in place, and a value function that comes with it.
 

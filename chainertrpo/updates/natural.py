@@ -11,6 +11,7 @@ from chainertrpo.numerics import (
     conjugate_gradient,
     damped,
     flatten,
+    single_blas_thread,
 )
 from chainertrpo.updates.local import (
     CONSTRAINTS,
@@ -171,6 +172,7 @@ class NaturalStep:
                 f"length_eps={self.length_eps}."
             )
 
+    @single_blas_thread()
     def __call__(self, policy, batch, optimizer=None, rng=None):
         """Improve a policy in place.
 

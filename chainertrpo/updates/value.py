@@ -4,6 +4,7 @@ import dataclasses
 import math
 import typing
 
+from chainertrpo.numerics import single_blas_thread
 from chainertrpo.updates.regression import can_fit_flat, fit_flat
 from chainertrpo.updates.rows import minibatches
 
@@ -65,6 +66,7 @@ class ValueFit:
                 f"batch_size={self.batch_size}."
             )
 
+    @single_blas_thread()
     def __call__(self, vf, optimizer, batch, rng):
         """Fit a value function in place.
 
