@@ -104,10 +104,8 @@ def train(env_id, folder, resume, phases):
     size = {"hidden_sizes": SETTINGS["hidden_sizes"]}
     settings = settings_of(
         SETTINGS["preset"],
-        agent={
-            "curvature": "gauss_newton",
-            "update_interval": SETTINGS["update_interval"],
-        },
+        agent={"update_interval": SETTINGS["update_interval"]},
+        step={"curvature": "gauss_newton"},
         policy=size,
         vf=size,
     )

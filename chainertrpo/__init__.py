@@ -8,23 +8,41 @@ from chainertrpo import _compat  # noqa: F401  isort: skip  (before anything of 
 
 __version__ = "0.1.0"
 
-from chainertrpo.agents import PRESETS, TRPO, make_agent, settings_of
+from chainertrpo.agents import (
+    NPG,
+    PPO,
+    PRESETS,
+    TRPO,
+    NaturalActorCritic,
+    PenaltyTRPO,
+    PolicyGradient,
+    make_agent,
+    settings_of,
+)
 from chainertrpo.data import Batch, Path
 from chainertrpo.policies import (
+    ActorCritic,
     EmpiricalNormalization,
     GaussianPolicy,
     SoftmaxPolicy,
     ValueFunction,
 )
-from chainertrpo.updates import NaturalStep, ValueFit
+from chainertrpo.updates import GradientStep, NaturalStep, ValueFit
 
 __all__ = [
+    "NPG",
+    "PPO",
     "PRESETS",
     "TRPO",
+    "ActorCritic",
     "Batch",
     "EmpiricalNormalization",
     "GaussianPolicy",
+    "GradientStep",
+    "NaturalActorCritic",
     "NaturalStep",
+    "PenaltyTRPO",
+    "PolicyGradient",
     "Path",
     "SoftmaxPolicy",
     "ValueFit",

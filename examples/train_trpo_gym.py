@@ -1,258 +1,28 @@
 """Train TRPO on an environment of gym or gymnasium, or show a saved agent.
 
     python examples/train_trpo_gym.py --env Humanoid
+    python examples/train_trpo_gym.py --preset list
+    python examples/train_trpo_gym.py --preset npg --env Hopper
     python examples/train_trpo_gym.py --resume results/<run>
     python examples/train_trpo_gym.py --demo --load results/<run>/best
 
 The flags are those of ChainerRL's example of the same name; the settings are those with
-which ChainerRL reproduced "Deep Reinforcement Learning that Matters" (--preset).
+which ChainerRL reproduced "Deep Reinforcement Learning that Matters", or those of --preset,
+which also chooses another algorithm of the family.
 """
 
-import argparse
-import functools
-import importlib
-import importlib.util
-import logging
-import os
-import sys
-import time
+from chainertrpo.agents import DEFAULT_PRESET
 
-from chainertrpo import _compat, make_agent, settings_of
-from chainertrpo.agents import DEFAULT_PRESET, PRESETS
-from chainertrpo.data import BadFileError, read_json
-from chainertrpo.experiments import (
-    BadEnvironmentError,
-    EpisodeLog,
-    Interrupted,
-    Progress,
-    available_cores,
-    draw_learning_curve,
-    eval_performance,
-    make_env,
-    prepare_run_folder,
-    train_agent_parallel,
-    train_agent_with_evaluation,
-)
-
-
-def parse_args():
-    """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    add = parser.add_argument
-    add("--gpu", type=int, default=-1, help="CUDA device, -1 is the CPU (default -1)")
-    add("--env", help="environment, such as Humanoid or CartPole-v1 (default Hopper)")
-    add("--env-package", choices=["auto", "gym", "gymnasium"], default="auto")
-    add("--seed", type=int, default=0, help="seed in [0, 2**31) (default 0)")
-    add("--outdir", default="results", help="parent of the run's folder")
-    add("--steps", type=int, default=10**6, help="environment steps (default 1000000)")
-    add("--eval-interval", type=int, default=10000, help="steps (default 10000)")
-    add("--eval-n-runs", type=int, default=10, help="episodes (default 10)")
-    add("--render", action="store_true", help="open a window")
-    add("--demo", action="store_true", help="evaluate only; see --load")
-    add("--load", default="", metavar="DIR", help="a saved agent to start from")
-    add(
-        "--trpo-update-interval", type=int, help="steps a batch (default: the preset's)"
-    )
-    add(
-        "--logger-level",
-        type=int,
-        default=logging.INFO,
-        help="10 is DEBUG (default 20)",
-    )
-    add("--monitor", action="store_true", help="write videos of evaluation episodes")
-    add(
-        "--preset", choices=sorted(PRESETS), help=f"settings (default {DEFAULT_PRESET})"
-    )
-    add("--hidden-sizes", type=int, nargs="+", metavar="N", help="default 64 64")
-    add(
-        "--curvature",
-        choices=["hessian", "gauss_newton"],
-        default="gauss_newton",
-        help="Fisher products by double backprop, or as JᵀFJv: equal and several times "
-        "faster (default)",
-    )
-    add(
-        "--workers",
-        type=int,
-        help="processes that collect (default: one per core); 0 steps the environment "
-        "in this process, as ChainerRL's train_agent does",
-    )
-    add("--checkpoint-interval", type=int, default=10, help="updates (default 10)")
-    add("--resume", metavar="DIR", help="go on with a run: all else comes from there")
-    args = parser.parse_args()
-    if not 0 <= args.seed < 2**31:
-        parser.error(f"--seed {args.seed}: expected a number in [0, 2**31)")
-    if args.demo and not args.load:
-        parser.error("--demo shows a saved agent: give --load DIR")
-    if args.workers is None:
-        args.workers = 0 if args.render else available_cores()
-    return args
-
-
-def recall(args):
-    """Take what a run was made with from its config.json: all of it, to go on."""
-    folder = args.resume or os.path.dirname(os.path.abspath(args.load))
-    path = os.path.join(folder, "config.json")
-    saved = {}
-    if (args.load or args.resume) and os.path.exists(path):
-        saved = read_json(path)
-    if args.resume:
-        if not saved:
-            raise FileNotFoundError(f"expected the folder of a run, got no {path}.")
-        for name in vars(args).keys() & saved.keys() - {"resume", "outdir"}:
-            setattr(args, name, saved[name])
-        if not args.workers:
-            raise BadFileError(
-                f"{folder}: a run with --workers 0 has no checkpoints to resume from."
-            )
-    args.env = args.env or saved.get("env", "Hopper")
-    args.preset = args.preset or saved.get("preset", DEFAULT_PRESET)
-    args.hidden_sizes = args.hidden_sizes or saved.get("hidden_sizes") or [64, 64]
-
-
-def build(args, env):
-    """Build the agent for an environment; return it and its settings."""
-    size = {"hidden_sizes": args.hidden_sizes}
-    agent = {"curvature": args.curvature}
-    if args.trpo_update_interval is not None:
-        agent["update_interval"] = args.trpo_update_interval
-    settings = settings_of(args.preset, agent=agent, policy=size, vf=size)
-    made = make_agent(
-        env.observation_space,
-        env.action_space,
-        settings,
-        device=_compat.array_device(args.gpu),
-        seed=args.seed,
-    )
-    if args.load:
-        made.load(args.load)
-    return made, settings
-
-
-def environment(args, seed, *, test):
-    """Make the training or the test environment."""
-    mode = None
-    if args.render:
-        mode = "human"
-    elif args.monitor and test:
-        mode = "rgb_array"
-    env = make_env(args.env, seed, package=args.env_package, render_mode=mode)
-    if args.monitor and test:
-        if importlib.util.find_spec("moviepy") is None:
-            raise BadEnvironmentError(
-                "--monitor writes videos with moviepy, which is not installed. "
-                "pip install 'chainertrpo[video]'"
-            )
-        wrappers = importlib.import_module(f"{env.package}.wrappers")
-        folder = os.path.join(args.outdir, "videos")
-        env.env = wrappers.RecordVideo(env.env, folder, disable_logger=True)
-    return env
-
-
-def describe(agent, env, args):
-    """Print what is about to run."""
-    count = sum(param.size for param in agent.policy.params())
-    print(f"environment   {env.id} of {env.package} (asked for: {args.env})")
-    print(f"observations  {env.observation_space}")
-    print(f"actions       {env.action_space}")
-    print(f"policy        {type(agent.policy).__name__}, {count} parameters")
-    print(f"device        {agent.policy.device}")
-    print(f"preset        {args.preset}, {agent.update_interval} steps a batch")
-    print(f"workers       {args.workers or 'none: this process steps the environment'}")
-
-
-def demo(args):
-    """Evaluate a saved agent and print its score."""
-    env = environment(args, args.seed, test=True)
-    agent, _ = build(args, env)
-    describe(agent, env, args)
-    stats = eval_performance(env, agent, None, args.eval_n_runs)
-    env.close()
-    print(
-        f"n_runs: {stats['episodes']} mean: {stats['mean']} median: {stats['median']} "
-        f"stdev: {stats['stdev']}"
-    )
-
-
-def train(args):
-    """Train, and leave scores, curve and agents in the run's folder."""
-    env = environment(args, args.seed, test=False)
-    agent, settings = build(args, env)
-    if args.resume:
-        args.outdir = args.resume
-    else:
-        config = {
-            "agent": "TRPO",
-            **vars(args),
-            "env": env.id,
-            "env_package": env.package,
-            "settings": settings,
-        }
-        args.outdir = prepare_run_folder(args.outdir, config)
-    describe(agent, env, args)
-    print(f"folder        {args.outdir}", flush=True)
-    progress = Progress(args.steps)
-    log = EpisodeLog(args.outdir, resume=bool(args.resume))
-    eval_env = environment(args, 2**32 - 1 - args.seed, test=True)
-    common = {
-        "eval_env": eval_env,
-        "eval_n_steps": None,
-        "eval_n_episodes": args.eval_n_runs,
-        "eval_interval": args.eval_interval,
-        "step_hooks": [progress],
-        "episode_hooks": [progress.episode, log],
-    }
-    start = time.time()
-    try:
-        if args.workers:
-            make = functools.partial(make_env, env.id, package=env.package)
-            train_agent_parallel(
-                agent,
-                make,
-                args.steps,
-                args.outdir,
-                workers=args.workers,
-                seed=args.seed,
-                checkpoint_interval=args.checkpoint_interval,
-                resume=bool(args.resume),
-                **common,
-            )
-        else:
-            train_agent_with_evaluation(
-                agent, env, args.steps, outdir=args.outdir, **common
-            )
-    finally:
-        progress.close()
-        log.close()
-        eval_env.close()
-        draw_learning_curve(args.outdir)
-    print(f"\ntrained to step {args.steps} in {time.time() - start:.0f} s")
-    print(f"curve   {args.outdir}/learning_curve.png")
-    print(f"scores  {args.outdir}/scores.txt")
-    print(f"agent   {args.outdir}/{args.steps}_finish")
-    print(f"watch   {sys.argv[0]} --demo --render --load {args.outdir}/best")
-
-
-def main():
-    """Run; a mistake of the user is one line, not a traceback."""
-    args = parse_args()
-    logging.basicConfig(level=args.logger_level, format="%(message)s")
-    logging.getLogger("matplotlib").setLevel(logging.WARNING)
-    try:
-        recall(args)
-        demo(args) if args.demo else train(args)
-    except Interrupted as stop:
-        print(f"\n{stop}; go on with: {sys.argv[0]} --resume {args.outdir}")
-        sys.exit(128 + stop.signal_number)
-    except (BadEnvironmentError, BadFileError, FileNotFoundError) as error:
-        sys.exit(f"error: {error}")
-    except RuntimeError as error:
-        if args.gpu < 0:
-            raise
-        sys.exit(f"error: {error}")
-
+import training_script
 
 if __name__ == "__main__":
-    main()
+    parser = training_script.make_parser(
+        __doc__, DEFAULT_PRESET, steps=10**6, eval_interval=10_000, eval_n_runs=10
+    )
+    parser.add_argument(
+        "--trpo-update-interval",
+        dest="update_interval",
+        type=int,
+        help="steps a batch (default: the preset's)",
+    )
+    training_script.main(parser)

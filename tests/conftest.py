@@ -96,6 +96,6 @@ def make_batch():
                 mean, log_std = (p.array for p in dist.params)
                 action = mean + xp.exp(log_std) * normal(*mean.shape)
             log_prob = dist.log_prob(action).array
-        return Batch(obs, action, log_prob, scale * normal(n), normal(n))
+        return Batch(obs, action, log_prob, scale * normal(n), normal(n), normal(n))
 
     return make

@@ -60,6 +60,50 @@ def test_train_then_demo(tmp_path, env, other):
         assert "error: " in done.stderr and "Traceback" not in done.stderr
 
 
+def test_train_ppo_with_schedules_then_demo(tmp_path):
+    flags = ["--env", "CartPole", "--steps", 1000, "--update-interval", 250]
+    flags += ["--preset", "chainerrl-ppo-example", "--epochs", 2, "--batch-size", 50]
+    flags += ["--eval-interval", 500, "--eval-n-runs", 2, "--num-envs", 1]
+    out = run("examples/train_ppo_gym.py", *flags, "--outdir", tmp_path).stdout
+    assert "PPO, 250 steps a batch" in out
+    (folder,) = tmp_path.iterdir()
+    table = read_table(folder / "scores.txt")
+    assert list(table)[-2:] == ["n_updates", "explained_variance"]
+    assert table["n_updates"][-1] == 4 * 10
+    config = read_json(folder / "config.json")
+    assert config["agent"] == "PPO" and config["settings"]["step"]["epochs"] == 2
+    flags = ["--demo", "--load", folder / "best", "--eval-n-runs", 2]
+    assert "n_runs: 2" in run("examples/train_ppo_gym.py", *flags).stdout
+
+
+@pytest.mark.parametrize(
+    "preset",
+    [
+        "npg",
+        "tianshou-npg",
+        "nac",
+        "trpo-max-kl",
+        "trpo-natural-vf",
+        "trpo-repeated",
+        "penalty-trpo",
+        "policy-gradient",
+    ],
+)
+def test_the_family_trains(tmp_path, preset):
+    flags = ["--env", "CartPole", "--steps", 400, "--trpo-update-interval", 200]
+    flags += ["--eval-interval", 400, "--eval-n-runs", 1, "--workers", 0]
+    run(TRAIN, "--preset", preset, *flags, "--outdir", tmp_path)
+    (folder,) = tmp_path.iterdir()
+    config = read_json(folder / "config.json")
+    assert config["agent"] == config["settings"]["algorithm"]
+    assert read_table(folder / "scores.txt")["steps"][-1] == 400
+
+
+def test_presets_are_listed():
+    out = run(TRAIN, "--preset", "list").stdout
+    assert "sb3-contrib" in out and "openai/imitation, scripts/run_rl_mj.py" in out
+
+
 @pytest.mark.parametrize(
     "flags, message",
     [
@@ -74,6 +118,13 @@ def test_mistakes_are_one_line_with_a_remedy(flags, message):
     code = 2 if flags[0] == "--preset" or flags in (["--demo"], ["--seed", "-1"]) else 1
     done = run(TRAIN, *flags, code=code)
     assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_epochs_of_a_natural_step():
+    flags = ["--preset", "pfrl", "--epochs", 3, "--env", "CartPole"]
+    done = run("examples/train_ppo_gym.py", *flags, code=1)
+    assert "error: expected keys of step" in done.stderr
     assert "Traceback" not in done.stderr
 
 

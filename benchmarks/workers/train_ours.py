@@ -14,9 +14,8 @@ from chainertrpo.experiments.collection import Collector
 def build(env_id, seed):
     """Make the agent of `--preset chainerrl-reproduction`, as examples/ does."""
     env = make_env(env_id, seed, package="gymnasium")
-    settings = settings_of(
-        "chainerrl-reproduction", agent={"curvature": "gauss_newton"}
-    )
+    step = {"curvature": "gauss_newton"}
+    settings = settings_of("chainerrl-reproduction", step=step)
     make = functools.partial(make_env, env.id, package="gymnasium")
     spaces = env.observation_space, env.action_space
     return make_agent(*spaces, settings, seed=seed), make

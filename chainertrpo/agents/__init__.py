@@ -1,14 +1,37 @@
 """The agents, and the settings they had in history."""
 
+from chainertrpo.agents.batching import Estimation
 from chainertrpo.agents.on_policy import OnPolicyAgent
-from chainertrpo.agents.presets import DEFAULT_PRESET, PRESETS, make_agent, settings_of
-from chainertrpo.agents.variants import TRPO
+from chainertrpo.agents.ppo import PPO
+from chainertrpo.agents.presets import (
+    DEFAULT_PPO_PRESET,
+    DEFAULT_PRESET,
+    PRESETS,
+    describe_presets,
+    make_agent,
+    settings_of,
+)
+from chainertrpo.agents.variants import (
+    NPG,
+    TRPO,
+    NaturalActorCritic,
+    PenaltyTRPO,
+    PolicyGradient,
+)
 
 __all__ = [
+    "DEFAULT_PPO_PRESET",
     "DEFAULT_PRESET",
+    "NPG",
+    "PPO",
     "PRESETS",
     "TRPO",
+    "Estimation",
+    "NaturalActorCritic",
     "OnPolicyAgent",
+    "PenaltyTRPO",
+    "PolicyGradient",
+    "describe_presets",
     "make_agent",
     "settings_of",
 ]

@@ -1,14 +1,69 @@
 """From paths to the batch of an update: values, log-probabilities, advantages."""
 
+import dataclasses
 import typing
 
-from chainertrpo.data import Batch, generalized_advantages, standardize
+from chainertrpo.data import SCALES, Batch, generalized_advantages, standardize
 from chainertrpo.policies import ValueFunction, can_linearize, linearized
 
 import chainer
 import numpy
 
 CHUNK_ROWS = 25_000
+
+
+@dataclasses.dataclass(frozen=True)
+class Estimation:
+    """How advantages and value targets come about; ChainerRL's way by default.
+
+    Attributes
+    ----------
+    advantage : str
+        ``gae``, or ``return``: the discounted return itself, without the critic.
+    value_target : str
+        ``lambda``: A + V; ``return``: the discounted return, which V(sₙ) ends where the
+        path was cut; ``return_plus_advantage``: that and the standardised advantage
+        (pg_travel, by an oversight).
+    standardize_by : str
+        What centred advantages are divided by: ``std``, ``unbiased_std``, or ``variance``
+        (garage).
+    standardize_eps : float
+        Added to it.
+    normalizer_learns : str
+        ``before_step``: after log π_old and V (ChainerRL 0.8: importance weights begin a
+        little off 1); ``before_log_prob``: after V only (ChainerRL of 2018, Baselines);
+        ``after_step``: the update sees what the actions were taken with
+        (openai/imitation).
+    """
+
+    advantage: str = "gae"
+    value_target: str = "lambda"
+    standardize_by: str = "std"
+    standardize_eps: float = 1e-8
+    normalizer_learns: str = "before_step"
+
+    def __post_init__(self):
+        """Raise a ValueError for values that cannot work."""  # noqa: DOC501
+        choices = {
+            "advantage": ("gae", "return"),
+            "value_target": ("lambda", "return", "return_plus_advantage"),
+            "standardize_by": tuple(SCALES),
+            "normalizer_learns": ("before_step", "before_log_prob", "after_step"),
+        }
+        for name, known in choices.items():
+            if getattr(self, name) not in known:
+                raise ValueError(
+                    f"expected {name} of {known}, got {getattr(self, name)!r}."
+                )
+        if not self.standardize_eps >= 0:
+            raise ValueError(
+                f"expected standardize_eps >= 0, got {self.standardize_eps}."
+            )
+
+    @property
+    def uses_returns(self):
+        """Whether discounted returns are needed besides advantages."""
+        return self.advantage != "gae" or self.value_target != "lambda"
 
 
 class Beliefs(typing.NamedTuple):
@@ -30,13 +85,22 @@ class Beliefs(typing.NamedTuple):
 
 
 def make_batch(
-    paths, policy, vf, *, actor, normalizer, gamma, lambd, standardize_advantages
+    paths,
+    policy,
+    vf,
+    *,
+    actor,
+    normalizer,
+    gamma,
+    lambd,
+    standardize_advantages,
+    estimation,
 ):
     """Make the batch of an update, and let the normaliser learn from it.
 
-    As in ChainerRL, log π_old and V are those of the normaliser under which the actions
-    were taken; then it learns from the batch, and the update sees observations under the
-    new statistics.  Rows are worked through in chunks.
+    V is that of the normaliser under which the actions were taken, and so is log π_old
+    unless `estimation` says otherwise; then it learns from the batch, and the update sees
+    observations under the new statistics.  Rows are worked through in chunks.
 
     Parameters
     ----------
@@ -52,6 +116,8 @@ def make_batch(
         Discount and GAE's λ.
     standardize_advantages : bool
         Bring advantages to mean 0 and deviation 1.
+    estimation : Estimation
+        How.
 
     Returns
     -------
@@ -71,44 +137,66 @@ def make_batch(
 
     # float32, or float64 for exact comparisons
     dtype = next((p.dtype for p in vf.params() if p.array is not None), numpy.float32)
-    value, log_prob, entropy, advantage = [], [], [], []
+    value, log_prob, entropy, advantage, returns = [], [], [], [], []
+    learns = normalizer is not None and estimation.normalizer_learns
+    if learns == "before_log_prob":
+        _learn(normalizer, paths)
     with chainer.no_backprop_mode(), chainer.using_config("train", False):
         for group in _groups(paths):
             raw, taken = _rows(group)
             obs = send(raw if actor.normalize is None else actor.normalize(raw))
             v = _values(vf, obs)
-            dist = _distribution(policy, obs[send(taken)])
+            obs = obs[send(taken)]
+            if learns == "before_log_prob":
+                obs = send(chainer.as_array(normalizer(raw[taken], update=False)))
+            dist = _distribution(policy, obs)
             action = send(numpy.concatenate([path.action for path in group]))
             log_prob.append(dist.log_prob(action).array)
             entropy.append(_to_host(dist.entropy))
             value.append(v[taken])
             ends = numpy.cumsum([len(path.obs) for path in group])
             for path, v_path in zip(group, numpy.split(v, ends[:-1])):
-                advantage.append(
-                    generalized_advantages(
-                        path.reward, v_path, path.terminal, gamma, lambd
-                    )
-                )
+                outcome = path.reward, v_path, path.terminal, gamma
+                advantage.append(generalized_advantages(*outcome, lambd))
+                if estimation.uses_returns:  # A of λ = 1 is the return minus V
+                    with_return = generalized_advantages(*outcome, 1.0)
+                    returns.append(with_return + v_path[:-1])
     value, advantage = numpy.concatenate(value), numpy.concatenate(advantage)
     target = advantage + value
+    if estimation.uses_returns:
+        returns = numpy.concatenate(returns)
+        advantage = returns if estimation.advantage == "return" else advantage
+        target = target if estimation.value_target == "lambda" else returns
     if standardize_advantages:
-        advantage = standardize(advantage)
-    if normalizer is not None:
-        for group in _groups(paths):
-            normalizer.experience(_taken(group))
+        advantage = standardize(
+            advantage, estimation.standardize_eps, estimation.standardize_by
+        )
+    if estimation.value_target == "return_plus_advantage":
+        target = target + advantage
+    if learns == "before_step":
+        _learn(normalizer, paths)
     xp = policy.xp
+    obs = _all_observations(paths, normalizer, send)
+    if learns == "after_step":
+        _learn(normalizer, paths)
     batch = Batch(
-        _all_observations(paths, normalizer, send),
+        obs,
         send(numpy.concatenate([path.action for path in paths])),
         log_prob[0] if len(log_prob) == 1 else xp.concatenate(log_prob),
         send(advantage),
         send(target),
+        send(value),
     )
     variance = numpy.var(target)
     explained = (
         float(1 - numpy.var(target - value) / variance) if variance else numpy.nan
     )
     return batch, Beliefs(value, numpy.concatenate(entropy), explained)
+
+
+def _learn(normalizer, paths):
+    for group in _groups(paths):
+        normalizer.experience(_taken(group))
 
 
 def _groups(paths):  # a list of paths, cut where a chunk of rows is full

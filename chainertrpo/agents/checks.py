@@ -27,36 +27,49 @@ def check_settings(gamma, lambd, update_interval):
         )
 
 
-def check_links(policy, vf, vf_optimizer):
-    """Check that networks and optimiser fit together.
+def check_not_recurrent(batch_states, recurrent, max_recurrent_sequence_len):
+    """Check arguments that exist for ChainerRL's sake.
+
+    Parameters
+    ----------
+    batch_states, max_recurrent_sequence_len : None
+        Nothing else can be given.
+    recurrent : bool
+        Nothing but False.
+
+    Raises
+    ------
+    ValueError
+        One is given.
+    """
+    if batch_states is not None or recurrent or max_recurrent_sequence_len is not None:
+        raise ValueError(
+            "expected batch_states=None, recurrent=False and "
+            "max_recurrent_sequence_len=None: recurrent policies are not supported, "
+            "and observations are batched as arrays. Transform them with phi."
+        )
+
+
+def check_links(policy, vf):
+    """Check that networks fit together.
 
     Parameters
     ----------
     policy, vf : chainer.Link
         On one device, float32 or float64, without common parameters.
-    vf_optimizer : chainer.Optimizer
-        Set up with `vf`.
 
     Raises
     ------
     ValueError
         They do not fit together.
-    TypeError
-        A parameter has half precision.
     """
     if policy.device != vf.device:
         raise ValueError(
             f"expected policy and vf on one device, got policy on {policy.device} and vf "
             f"on {vf.device}. Call vf.to_device(policy.device)."
         )
-    for what, link in (("policy", policy), ("vf", vf)):
-        for name, param in link.namedparams():
-            if param.array is not None and param.dtype not in ("float32", "float64"):
-                raise TypeError(
-                    f"expected float32 parameters, got {param.dtype} in {what}{name}. "
-                    "Half precision cannot hold a KL divergence of 0.01: build the model "
-                    "with chainer.config.dtype = numpy.float32."
-                )
+    check_precision(policy, "policy")
+    check_precision(vf, "vf")
     shared = {id(p) for p in policy.params()} & {id(p) for p in vf.params()}
     if shared:
         raise ValueError(
@@ -64,10 +77,58 @@ def check_links(policy, vf, vf_optimizer):
             "parameters. The natural step and the optimiser would move them both ways: "
             "build vf as its own link."
         )
-    target = getattr(vf_optimizer, "target", None)
-    if target is not vf:
+
+
+def check_precision(link, what):
+    """Check that parameters are not of half precision.
+
+    Parameters
+    ----------
+    link : chainer.Link
+        A model.
+    what : str
+        Its name, for the error.
+
+    Raises
+    ------
+    TypeError
+        A parameter has half precision.
+    """
+    for name, param in link.namedparams():
+        if param.array is not None and param.dtype not in ("float32", "float64"):
+            raise TypeError(
+                f"expected float32 parameters, got {param.dtype} in {what}{name}. "
+                "Half precision cannot hold a KL divergence of 0.01: build the model "
+                "with chainer.config.dtype = numpy.float32."
+            )
+
+
+def check_target(name, optimizer, link):
+    """Check that an optimiser is there and set up with its link.
+
+    Parameters
+    ----------
+    name : str
+        Of the argument, for the error.
+    optimizer : chainer.Optimizer or None
+        What was given.
+    link : chainer.Link
+        What it shall be set up with.
+
+    Raises
+    ------
+    ValueError
+        It is missing, or has another target or none.
+    """
+    target = getattr(optimizer, "target", None)
+    if optimizer is None:
+        got = "none"
+    elif target is None:
+        got = "one without a target"
+    else:
+        got = "one set up with another link"
+    if target is not link:
         raise ValueError(
-            "expected vf_optimizer to be set up with vf, got one "
-            + ("without a target" if target is None else "set up with another link")
-            + ". Call vf_optimizer.setup(vf)."
+            f"expected {name} to be set up with the agent's {type(link).__name__}, got "
+            f"{got}. Call {name}.setup(link) and give it as {name}=."
         )

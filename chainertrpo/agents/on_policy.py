@@ -1,33 +1,25 @@
 """The agent: ChainerRL's protocol over a path recorder, and one update in five lines."""
 
+import dataclasses
 import logging
 import os
 
 from chainertrpo._threads import single_blas_thread
 from chainertrpo.agents.acting import Actor
-from chainertrpo.agents.batching import make_batch
-from chainertrpo.agents.checks import check_links, check_settings
-from chainertrpo.agents.statistics import Statistics
-from chainertrpo.agents.storage import load_objects, save_objects
+from chainertrpo.agents.batching import Estimation, make_batch
+from chainertrpo.agents.checks import check_links, check_settings, check_target
+from chainertrpo.agents.rewards import environment_rewards
+from chainertrpo.agents.statistics import TRPO_WINDOWS, Statistics
+from chainertrpo.agents.storage import Scalar, load_objects, save_objects
 from chainertrpo.data import PathRecorder
+from chainertrpo.updates import (
+    GradientStep,
+    NaturalStep,
+    ValueFit,
+    fitted_with_the_policy,
+)
 
 import numpy
-
-
-def environment_rewards(paths):
-    """The rewards of the environment, as they are: paths -> the same paths.
-
-    Parameters
-    ----------
-    paths : list of Path
-        What was experienced.
-
-    Returns
-    -------
-    list of Path
-        `paths`.
-    """
-    return paths
 
 
 class OnPolicyAgent:
@@ -43,16 +35,21 @@ class OnPolicyAgent:
         Observations (N, S) -> distribution with ChainerRL's six names.
     vf : chainer.Link
         Observations (N, S) -> values (N, 1); shares no parameter with `policy`.
-    vf_optimizer : chainer.Optimizer
-        Set up with `vf`.
-    improve : callable
-        (policy, batch) -> StepReport.
-    fit : callable
-        (vf, vf_optimizer, batch, rng) -> FitReport.
-    rewards : callable
-        list of Path -> list of Path: whose rewards count.
+    vf_optimizer : chainer.Optimizer or None
+        Set up with `vf`; a `ValueFit` needs it.
     obs_normalizer : EmpiricalNormalization, optional
         Moved to the host, where it is used.
+    improve : NaturalStep, GradientStep or callable, optional
+        (policy, batch, optimizer, rng) -> report; by default the class's `IMPROVE`.
+    fit : ValueFit, NaturalFit or callable, optional
+        (vf, vf_optimizer, batch, rng) -> FitReport; by default ``ValueFit()``.
+    optimizer : chainer.Optimizer, optional
+        Set up with `policy`; a `GradientStep` needs it.
+    model : chainer.Link, optional
+        Gives distribution and values at once, as `policy` and `vf` do apart; then
+        `improve` and `optimizer` are for it, and `fit` has nothing to do.
+    rewards : callable
+        list of Path -> list of Path: whose rewards count.
     gamma, lambd : float
         Discount γ and GAE's λ, in [0, 1].
     phi : callable
@@ -61,12 +58,12 @@ class OnPolicyAgent:
         Steps after which `act_and_train` updates.
     standardize_advantages : bool
         Bring advantages to mean 0 and deviation 1 over the batch.
+    estimation : Estimation, optional
+        How advantages and value targets come about.
     act_deterministically : bool
         Whether `act` takes the most probable action.
-    value_stats_window, entropy_stats_window, kl_stats_window : int
-        Over how many values the averages of `get_statistics` run.
-    policy_step_size_stats_window : int
-        Likewise.
+    statistics : Statistics, optional
+        What `get_statistics` averages, and over how many values; ChainerRL's for TRPO.
     logger : logging.Logger, optional
         By default this module's.
     seed : int, optional
@@ -74,41 +71,52 @@ class OnPolicyAgent:
         so that code which seeds that one (ChainerRL's ``set_random_seed``) is repeatable.
     """
 
-    saved_attributes = ("policy", "vf", "vf_optimizer", "obs_normalizer")
+    IMPROVE = NaturalStep()
+    saved_attributes = ("policy", "vf", "vf_optimizer", "optimizer", "obs_normalizer")
 
     def __init__(
         self,
         policy,
         vf,
         vf_optimizer,
-        *,
-        improve,
-        fit,
-        rewards=environment_rewards,
         obs_normalizer=None,
+        *,
+        improve=None,
+        fit=None,
+        optimizer=None,
+        model=None,
+        rewards=environment_rewards,
         gamma=0.99,
         lambd=0.95,
         phi=None,
         update_interval=2048,
         standardize_advantages=True,
+        estimation=None,
         act_deterministically=False,
-        value_stats_window=1000,
-        entropy_stats_window=1000,
-        kl_stats_window=100,
-        policy_step_size_stats_window=100,
+        statistics=None,
         logger=None,
         seed=None,
     ):
-        check_links(policy, vf, vf_optimizer)
+        self.improve = improve or self.IMPROVE
+        self.fit = fit or (ValueFit() if model is None else fitted_with_the_policy)
+        if model is None:
+            check_links(policy, vf)
+        if isinstance(self.fit, ValueFit):
+            check_target("vf_optimizer", vf_optimizer, vf)
         check_settings(gamma, lambd, update_interval)
+        self.model = policy if model is None else model
+        if isinstance(self.improve, GradientStep):
+            check_target("optimizer", optimizer, self.model)
         self.policy, self.vf, self.vf_optimizer = policy, vf, vf_optimizer
+        self.optimizer = optimizer
         self.obs_normalizer = obs_normalizer
         if obs_normalizer is not None:
             obs_normalizer.to_device("@numpy")
-        self.improve, self.fit, self.rewards = improve, fit, rewards
+        self.rewards = rewards
         self.gamma, self.lambd, self.phi = gamma, lambd, phi
         self.update_interval = update_interval
         self.standardize_advantages = standardize_advantages
+        self.estimation = estimation or Estimation()
         self.act_deterministically = act_deterministically
         self.logger = logger or logging.getLogger(__name__)
         if seed is None:
@@ -120,12 +128,7 @@ class OnPolicyAgent:
                 ("train", "eval", "fit"), numpy.random.SeedSequence(seed).spawn(3)
             )
         }
-        self._statistics = Statistics(
-            value_stats_window,
-            entropy_stats_window,
-            kl_stats_window,
-            policy_step_size_stats_window,
-        )
+        self._statistics = statistics or Statistics(TRPO_WINDOWS)
         self._recorder = PathRecorder()
         self._last_obs = {}
         self._actor = self.actor()
@@ -294,11 +297,10 @@ class OnPolicyAgent:
             raise ValueError("expected paths with at least one step, got none.")
         paths = self.rewards(paths)
         batch, beliefs = self.batch(paths)
-        self.last_step = self.improve(self.policy, batch)
+        rng = self._streams["fit"]
+        self.last_step = self.improve(self.model, batch, self.optimizer, rng)
         improved()
-        self.last_fit = self.fit(
-            self.vf, self.vf_optimizer, batch, self._streams["fit"]
-        )
+        self.last_fit = self.fit(self.vf, self.vf_optimizer, batch, rng)
         self.record(beliefs, self.last_step, self.last_fit)
 
     def batch(self, paths):
@@ -323,6 +325,7 @@ class OnPolicyAgent:
             gamma=self.gamma,
             lambd=self.lambd,
             standardize_advantages=self.standardize_advantages,
+            estimation=self.estimation,
         )
 
     def record(self, beliefs, step, fit):
@@ -332,12 +335,14 @@ class OnPolicyAgent:
         ----------
         beliefs : Beliefs
             Of the batch.
-        step : StepReport
+        step : StepReport or GradientReport
             Of the policy.
         fit : FitReport
             Of the value function.
         """
         self.n_updates += 1
+        if hasattr(self.improve, "after"):
+            self.improve = self.improve.after(step)
         self._actor = self.actor()
         self._statistics.add(beliefs, step)
         self.logger.debug("update %d: %s, %s", self.n_updates, step, fit)
@@ -361,13 +366,15 @@ class OnPolicyAgent:
             average_value, average_entropy (nats), average_kl (nats, accepted steps),
             average_policy_step_size (fraction of the full step, 0 if rejected),
             explained_variance (of the last update's value targets); nan before any.
+            PPO's are average_value_loss, average_policy_loss and n_updates instead of KL
+            and step size.
         """
         return self._statistics.named()
 
     # Files
 
     def save(self, dirname):
-        """Write policy, value function, optimiser and normaliser to a folder.
+        """Write policy, value function, optimisers, normaliser and penalty to a folder.
 
         Parameters
         ----------
@@ -385,7 +392,11 @@ class OnPolicyAgent:
         dirname : str or os.PathLike
             The folder.
         """
-        load_objects(dirname, self._saved())
+        objects = self._saved()
+        load_objects(dirname, objects)
+        if "penalty" in objects:
+            beta = objects["penalty"].value.item()
+            self.improve = dataclasses.replace(self.improve, beta=beta)
         self._actor = self.actor()
 
     def get_state(self):
@@ -417,6 +428,8 @@ class OnPolicyAgent:
 
     def _saved(self):
         objects = {name: getattr(self, name) for name in self.saved_attributes}
+        if getattr(self.improve, "target_kl", None) is not None:
+            objects["penalty"] = Scalar(self.improve.beta)  # it has adapted
         return {name: x for name, x in objects.items() if x is not None}
 
     # Helpers

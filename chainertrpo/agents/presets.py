@@ -1,96 +1,188 @@
 """Historical settings as plain data: dicts of constructor arguments, with their sources.
 
-A preset has five parts, each the keyword arguments of one constructor: ``agent``,
-``policy``, ``vf``, ``vf_optimizer`` (Adam) and ``obs_normalizer`` (None: no normaliser).
+A preset's parts are each the keyword arguments of one constructor (see `PARTS`); a part
+that is absent or None is not built, or built with its defaults.  Besides these it has
+``source``, ``differs`` (what of its source is not reproduced), ``algorithm`` (the class)
+and ``schedules``: {attribute of the agent: [value at the start, at the end]}.
 """
 
 import copy
+import difflib
+import inspect
 
-from chainertrpo.agents.variants import TRPO
+from chainertrpo.agents.batching import Estimation
+from chainertrpo.agents.on_policy import OnPolicyAgent
+from chainertrpo.agents.ppo import PPO
+from chainertrpo.agents.presets_family import FAMILY_PRESETS
+from chainertrpo.agents.presets_ppo import PPO_PRESETS
+from chainertrpo.agents.presets_trpo import TRPO_PRESETS
+from chainertrpo.agents.rewards import ScaledRewards, environment_rewards
+from chainertrpo.agents.variants import (
+    NPG,
+    TRPO,
+    NaturalActorCritic,
+    PenaltyTRPO,
+    PolicyGradient,
+)
 from chainertrpo.policies import (
+    ActorCritic,
     EmpiricalNormalization,
     GaussianPolicy,
     SoftmaxPolicy,
     ValueFunction,
 )
+from chainertrpo.updates import (
+    Backtrack,
+    GradientStep,
+    NaturalFit,
+    NaturalStep,
+    ValueFit,
+)
 
 import chainer
 
-PARTS = ("agent", "policy", "vf", "vf_optimizer", "obs_normalizer")
-
-_CHAINERRL_EXAMPLE_AGENT = {
-    "update_interval": 5000,
-    "gamma": 0.995,
-    "lambd": 0.97,
-    "max_kl": 0.01,
-    "entropy_coef": 0.0,
-    "conjugate_gradient_max_iter": 20,
-    "conjugate_gradient_damping": 1e-1,
-    "vf_epochs": 5,
-    "vf_batch_size": 64,
-}
-
-PRESETS = {
-    "chainerrl-reproduction": {
-        # ChainerRL 0.8, examples/mujoco/reproduction/trpo/train_trpo.py
-        "agent": _CHAINERRL_EXAMPLE_AGENT,
-        "policy": {"init": "orthogonal", "hidden_scale": 1.0, "last_scale": 1e-2},
-        "vf": {"init": "orthogonal", "hidden_scale": 1.0, "last_scale": 1.0},
-        "vf_optimizer": {"alpha": 1e-3},
-        "obs_normalizer": {"clip_threshold": 5},
-    },
-    "chainerrl-example": {
-        # ChainerRL 0.8, examples/mujoco/train_trpo_gym.py
-        "agent": _CHAINERRL_EXAMPLE_AGENT,
-        "policy": {"init": "lecun_normal", "hidden_scale": 1.0, "last_scale": 1e-2},
-        "vf": {"init": "lecun_normal", "hidden_scale": 1.0, "last_scale": 1e-2},
-        "vf_optimizer": {"alpha": 1e-3},
-        "obs_normalizer": {},
-    },
-    "chainerrl-class": {
-        # ChainerRL 0.8, the defaults of chainerrl.agents.TRPO itself
-        "agent": {},
-        "policy": {"init": "lecun_normal", "hidden_scale": 1.0, "last_scale": 1e-2},
-        "vf": {"init": "lecun_normal", "hidden_scale": 1.0, "last_scale": 1e-2},
-        "vf_optimizer": {"alpha": 1e-3},
-        "obs_normalizer": None,
-    },
-}
+PRESETS = {**TRPO_PRESETS, **FAMILY_PRESETS, **PPO_PRESETS}
 DEFAULT_PRESET = "chainerrl-reproduction"
+DEFAULT_PPO_PRESET = "chainerrl-ppo-reproduction"
+ALGORITHMS = {
+    cls.__name__: cls
+    for cls in (TRPO, NPG, NaturalActorCritic, PenaltyTRPO, PolicyGradient, PPO)
+}
+
+
+def adam(alpha=1e-3, eps=1e-8, weight_decay=0.0, max_grad_norm=None):
+    """Build the optimiser of a preset.
+
+    Parameters
+    ----------
+    alpha, eps : float
+        Step size and ε of ``chainer.optimizers.Adam``.
+    weight_decay : float
+        Weight of ½‖θ‖² in the loss.
+    max_grad_norm : float, optional
+        Shrink longer gradients to this norm.
+
+    Returns
+    -------
+    callable
+        Link -> optimiser set up with it.
+    """
+
+    def setup(link):
+        optimizer = chainer.optimizers.Adam(alpha, eps=eps).setup(link)
+        if weight_decay:
+            optimizer.add_hook(chainer.optimizer_hooks.WeightDecay(weight_decay))
+        if max_grad_norm is not None:
+            optimizer.add_hook(chainer.optimizer_hooks.GradientClipping(max_grad_norm))
+        return optimizer
+
+    return setup
+
+
+# What each part is given to.  The step of a gradient algorithm is a GradientStep.
+PARTS = {
+    "agent": OnPolicyAgent,
+    "step": NaturalStep,
+    "fit": ValueFit,
+    "natural_fit": NaturalStep,
+    "estimation": Estimation,
+    "rewards": ScaledRewards,
+    "policy": GaussianPolicy,
+    "vf": ValueFunction,
+    "optimizer": adam,
+    "vf_optimizer": adam,
+    "obs_normalizer": EmpiricalNormalization,
+}
 
 
 def settings_of(preset, **changes):
-    """Return a preset's five dicts, with changes.
+    """Return a preset with changes.
 
     Parameters
     ----------
     preset : str
         A key of `PRESETS`.
     **changes : dict
-        By part: ``agent={"max_kl": 0.02}``.
+        By part: ``step={"max_kl": 0.02}``.
 
     Returns
     -------
-    dict of str to (dict or None)
+    dict
         A copy.
 
     Raises
     ------
     ValueError
-        No such preset, or no such part.
+        No such preset, part or key.
     """
     if preset not in PRESETS:
-        raise ValueError(f"expected a preset of {sorted(PRESETS)}, got {preset!r}.")
+        raise ValueError(
+            f"expected a preset of {sorted(PRESETS)}, got {preset!r}."
+            + _did_you_mean(preset, PRESETS)
+        )
     settings = copy.deepcopy(PRESETS[preset])
     for part, values in changes.items():
         if part not in PARTS:
-            raise ValueError(f"expected parts of {PARTS}, got {part!r}.")
-        settings[part] = {**(settings[part] or {}), **values}
+            raise ValueError(
+                f"expected parts of {sorted(PARTS)}, got {part!r}."
+                + _did_you_mean(part, PARTS)
+            )
+        settings[part] = {**(settings.get(part) or {}), **values}
+    check_keys(settings)
     return settings
 
 
+def check_keys(settings):
+    """Check that every part, and every key of it, is one that its constructor knows.
+
+    Parameters
+    ----------
+    settings : dict
+        A preset.
+
+    Raises
+    ------
+    ValueError
+        A misspelt part or key.
+    """
+    known = [*PARTS, "source", "differs", "algorithm", "schedules"]
+    for part, values in settings.items():
+        if part not in known:
+            raise ValueError(
+                f"expected parts of {known}, got {part!r}." + _did_you_mean(part, known)
+            )
+        if part not in PARTS or values is None:
+            continue
+        target = (
+            GradientStep if part == "step" and _is_gradient(settings) else PARTS[part]
+        )
+        names = list(inspect.signature(target).parameters)
+        for key in values:
+            if key not in names:
+                raise ValueError(
+                    f"expected keys of {part} among {names}, got {key!r}."
+                    + _did_you_mean(key, names)
+                )
+
+
+def _did_you_mean(word, words):
+    close = difflib.get_close_matches(word, list(words), 1)
+    return f" Did you mean {close[0]}?" if close else ""
+
+
+def _is_gradient(settings):
+    return isinstance(ALGORITHMS[settings["algorithm"]].IMPROVE, GradientStep)
+
+
+def _natural_step(values, **fixed):
+    values = dict(values)
+    if values.get("search"):
+        values["search"] = Backtrack(**values["search"])
+    return NaturalStep(**values, **fixed)
+
+
 def make_agent(observation_space, action_space, settings, *, device=None, seed=None):
-    """Build a TRPO agent and its networks for the spaces of an environment.
+    """Build an agent and its networks for the spaces of an environment.
 
     Parameters
     ----------
@@ -107,25 +199,66 @@ def make_agent(observation_space, action_space, settings, *, device=None, seed=N
 
     Returns
     -------
-    TRPO
-        Ready to train.
+    OnPolicyAgent
+        Of the class that ``settings["algorithm"]`` names, ready to train.
     """
+    check_keys(settings)
+    parts = {name: settings.get(name) for name in PARTS}
     obs_size = 1
     for n in observation_space.shape:
         obs_size *= int(n)
     seeds = (None, None) if seed is None else (seed, seed + 1)
+    policy = dict(parts["policy"] or {})
     if hasattr(action_space, "n"):
         build, n_actions = SoftmaxPolicy, int(action_space.n)
+        policy = {k: v for k, v in policy.items() if not k.startswith("log_std")}
     else:
         build, n_actions = GaussianPolicy, int(action_space.shape[0])
-    policy = build(obs_size, n_actions, seed=seeds[0], **settings["policy"])
-    vf = ValueFunction(obs_size, seed=seeds[1], **settings["vf"])
-    if device is not None:
-        policy.to_device(device)
-        vf.to_device(device)
-    optimizer = chainer.optimizers.Adam(**settings["vf_optimizer"])
-    optimizer.setup(vf)
-    normalizer = settings["obs_normalizer"]
+    policy = build(obs_size, n_actions, seed=seeds[0], **policy)
+    vf = ValueFunction(obs_size, seed=seeds[1], **(parts["vf"] or {}))
+    for link in (policy, vf) if device is not None else ():
+        link.to_device(device)
+    normalizer = parts["obs_normalizer"]
     if normalizer is not None:
         normalizer = EmpiricalNormalization(obs_size, **normalizer)
-    return TRPO(policy, vf, optimizer, normalizer, seed=seed, **settings["agent"])
+    rewards = parts["rewards"]
+    cls, step = ALGORITHMS[settings["algorithm"]], parts["step"] or {}
+    given = {
+        **(parts["agent"] or {}),
+        "improve": GradientStep(**step)
+        if _is_gradient(settings)
+        else _natural_step(step),
+        "estimation": Estimation(**(parts["estimation"] or {})),
+        "rewards": environment_rewards if rewards is None else ScaledRewards(**rewards),
+        "seed": seed,
+    }
+    if cls is PPO:
+        model = ActorCritic(policy, vf)
+        return PPO(model, adam(**parts["optimizer"])(model), normalizer, **given)
+    if parts["optimizer"] is not None:
+        given["optimizer"] = adam(**parts["optimizer"])(policy)
+    vf_optimizer = parts["vf_optimizer"]
+    if vf_optimizer is not None:
+        vf_optimizer = adam(**vf_optimizer)(vf)
+    if parts["natural_fit"] is not None:
+        given["fit"] = NaturalFit(
+            _natural_step(parts["natural_fit"], objective="likelihood")
+        )
+    else:
+        given["fit"] = ValueFit(**(parts["fit"] or {}))
+    return cls(policy, vf, vf_optimizer, normalizer, **given)
+
+
+def describe_presets():
+    """Return a line a preset: its name, its algorithm and its source.
+
+    Returns
+    -------
+    str
+        For people.
+    """
+    width = max(map(len, PRESETS))
+    return "\n".join(
+        f"{name:<{width}}  {preset['algorithm']:<18}  {preset['source']}"
+        for name, preset in PRESETS.items()
+    )

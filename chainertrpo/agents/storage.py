@@ -17,6 +17,20 @@ import numpy
 FORMAT = 1
 
 
+class Scalar(chainer.Link):
+    """A number among the files of an agent.
+
+    Parameters
+    ----------
+    value : float
+        The number.
+    """
+
+    def __init__(self, value):
+        super().__init__()
+        self.add_persistent("value", numpy.array(value))
+
+
 def arrays_of(x):
     """Return the state of a link or optimiser as arrays on the host.
 

@@ -1,36 +1,11 @@
 """The agents by name: constructors that choose values, and no other method."""
 
-import functools
-import inspect
-
-from chainertrpo.agents.on_policy import OnPolicyAgent, environment_rewards
-from chainertrpo.updates import Backtrack, NaturalStep, ValueFit
-
-
-def _one_spelling(**spelled):
-    """Refuse a call that gives a setting both by itself and within a whole.
-
-    ``_one_spelling(improve=("max_kl",))`` makes ``f(max_kl=…, improve=…)`` a TypeError.
-    """
-
-    def decorate(init):
-        signature = inspect.signature(init)
-
-        @functools.wraps(init)
-        def checked(self, *args, **kwargs):
-            given = signature.bind(self, *args, **kwargs).arguments
-            for whole, parts in spelled.items():
-                both = [part for part in parts if part in given]
-                if both and given.get(whole) is not None:
-                    raise TypeError(
-                        f"{', '.join(both)} and {whole} both say the same setting. Give "
-                        f"it inside {whole}, or leave {whole} out."
-                    )
-            return init(self, *args, **kwargs)
-
-        return checked
-
-    return decorate
+from chainertrpo.agents.checks import check_not_recurrent
+from chainertrpo.agents.on_policy import OnPolicyAgent
+from chainertrpo.agents.rewards import environment_rewards
+from chainertrpo.agents.spelling import Setting, one_spelling
+from chainertrpo.agents.statistics import Statistics
+from chainertrpo.updates import Backtrack, GradientStep, NaturalStep, ValueFit
 
 
 class TRPO(OnPolicyAgent):
@@ -67,10 +42,12 @@ class TRPO(OnPolicyAgent):
         Iterations of conjugate gradient.
     conjugate_gradient_damping : float
         λ ≥ 0.
-    act_deterministically, value_stats_window, entropy_stats_window, kl_stats_window
+    act_deterministically, logger, seed, rewards, estimation
         As in `OnPolicyAgent`.
-    policy_step_size_stats_window, logger, seed, rewards
-        As in `OnPolicyAgent`.
+    value_stats_window, entropy_stats_window, kl_stats_window : int
+        Over how many values the averages of `get_statistics` run.
+    policy_step_size_stats_window : int
+        Likewise.
     improve : NaturalStep, optional
         Instead of entropy_coef, max_kl, line_search_… and conjugate_gradient_….
     fit : ValueFit, optional
@@ -79,7 +56,12 @@ class TRPO(OnPolicyAgent):
         ``hessian`` (double backprop) or ``gauss_newton``; the products are equal.
     """
 
-    @_one_spelling(
+    saved_attributes = ("policy", "vf", "vf_optimizer", "obs_normalizer")
+    max_kl, entropy_coef = Setting("max_kl"), Setting("entropy_coef")
+    conjugate_gradient_max_iter = Setting("cg_iterations")
+    conjugate_gradient_damping = Setting("damping")
+
+    @one_spelling(
         improve=(
             "entropy_coef",
             "max_kl",
@@ -121,19 +103,11 @@ class TRPO(OnPolicyAgent):
         improve=None,
         fit=None,
         rewards=environment_rewards,
+        estimation=None,
         curvature="hessian",
         seed=None,
     ):
-        if (
-            batch_states is not None
-            or recurrent
-            or max_recurrent_sequence_len is not None
-        ):
-            raise ValueError(
-                "expected batch_states=None, recurrent=False and "
-                "max_recurrent_sequence_len=None: recurrent policies are not supported, "
-                "and observations are batched as arrays. Transform them with phi."
-            )
+        check_not_recurrent(batch_states, recurrent, max_recurrent_sequence_len)
         super().__init__(
             policy,
             vf,
@@ -155,11 +129,60 @@ class TRPO(OnPolicyAgent):
             phi=phi,
             update_interval=update_interval,
             standardize_advantages=standardize_advantages,
+            estimation=estimation,
             act_deterministically=act_deterministically,
-            value_stats_window=value_stats_window,
-            entropy_stats_window=entropy_stats_window,
-            kl_stats_window=kl_stats_window,
-            policy_step_size_stats_window=policy_step_size_stats_window,
+            statistics=Statistics(
+                {
+                    "average_value": value_stats_window,
+                    "average_entropy": entropy_stats_window,
+                    "average_kl": kl_stats_window,
+                    "average_policy_step_size": policy_step_size_stats_window,
+                }
+            ),
             logger=logger,
             seed=seed,
         )
+
+
+class NPG(OnPolicyAgent):
+    """Natural policy gradient: the step of TRPO without its search.
+
+    θ + √(2δ / xᵀFx) x with Fx = ∇L (Kakade 2001; Peters and Schaal 2008 with a fixed step
+    size: ``improve=NaturalStep(search=None, step_size=0.1)``).  Constructor:
+    `OnPolicyAgent`.
+    """
+
+    IMPROVE = NaturalStep(search=None)
+
+
+class NaturalActorCritic(OnPolicyAgent):
+    """Natural Actor-Critic: the step is the weights of a critic linear in ∇log π.
+
+    w minimises E[(wᵀ∇log π − A)²]; θ + √(2δ / wᵀFw) w, or θ + αw with
+    ``improve=NaturalStep(curvature="scores", search=None, step_size=α)`` (Peters and
+    Schaal 2008; see `chainertrpo.updates.compatible`).  Constructor: `OnPolicyAgent`.
+    """
+
+    IMPROVE = NaturalStep(curvature="scores", search=None)
+
+
+class PenaltyTRPO(OnPolicyAgent):
+    """TRPO with a penalty for a constraint: L(θ) − β·E[KL(π_old ‖ π_θ)] by an optimiser.
+
+    β adapts to a target divergence, or is fixed: ``improve=GradientStep(beta=1.0)``
+    (Schulman et al. 2017, section 4).  Constructor: `OnPolicyAgent`, with ``optimizer=``
+    set up with the policy.
+    """
+
+    IMPROVE = GradientStep(beta=1.0, target_kl=0.01)
+    beta, target_kl = Setting("beta"), Setting("target_kl")
+
+
+class PolicyGradient(OnPolicyAgent):
+    """Plain policy gradient: one step of an optimiser along E[∇log π · A].
+
+    (Williams 1992; Sutton et al. 2000.)  Constructor: `OnPolicyAgent`, with ``optimizer=``
+    set up with the policy.
+    """
+
+    IMPROVE = GradientStep(epochs=1, batch_size=None)

@@ -8,7 +8,12 @@ from chainertrpo.data.files import (
     write_json,
     write_npz,
 )
-from chainertrpo.data.gae import discounted_sum, generalized_advantages, standardize
+from chainertrpo.data.gae import (
+    SCALES,
+    discounted_sum,
+    generalized_advantages,
+    standardize,
+)
 from chainertrpo.data.path import (
     BadObservationError,
     Batch,
@@ -18,6 +23,7 @@ from chainertrpo.data.path import (
 )
 
 __all__ = [
+    "SCALES",
     "BadFileError",
     "BadObservationError",
     "Batch",

@@ -68,7 +68,14 @@ def generalized_advantages(reward, value, terminal, gamma, lambd):
     return discounted_sum(delta, gamma * lambd)
 
 
-def standardize(x, eps=1e-8):
+SCALES = {
+    "std": lambda x: x.std(),
+    "unbiased_std": lambda x: x.std(ddof=1),
+    "variance": lambda x: x.var(),
+}
+
+
+def standardize(x, eps=1e-8, by="std"):
     """(x − mean) / (std + ε), with the population's standard deviation.
 
     Parameters
@@ -77,6 +84,8 @@ def standardize(x, eps=1e-8):
         For example advantages.
     eps : float
         ε; keeps a constant `x` at 0 instead of NaN.
+    by : str
+        ``std``; ``unbiased_std`` divides by n − 1 in it; ``variance`` is garage's way.
 
     Returns
     -------
@@ -88,4 +97,4 @@ def standardize(x, eps=1e-8):
     # The mean of equal numbers may be off by rounding; so may the deviation from it.
     if numpy.ptp(x) == 0:
         return numpy.zeros_like(centred)
-    return centred / (x.std() + eps)
+    return centred / (SCALES[by](x) + eps)

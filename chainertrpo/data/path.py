@@ -42,6 +42,8 @@ class Batch(typing.NamedTuple):
         Advantages, standardised if the agent says so.
     value_target : array, shape (N,), float32
         What the value function is fitted to.
+    value : array, shape (N,), float32, or None
+        V(s) before the update; only a clipped value loss needs it.
     """
 
     obs: typing.Any
@@ -49,6 +51,7 @@ class Batch(typing.NamedTuple):
     log_prob: typing.Any
     advantage: typing.Any
     value_target: typing.Any
+    value: typing.Any = None
 
 
 LARGEST_REWARD = float(numpy.finfo(numpy.float32).max)

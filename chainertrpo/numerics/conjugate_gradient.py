@@ -35,8 +35,8 @@ class Solution(typing.NamedTuple):
     r: typing.Any
 
 
-def conjugate_gradient(product, b, n_iter=10, tol=None):
-    """Approximate A⁻¹b for a symmetric positive definite A, from x = 0.
+def conjugate_gradient(product, b, n_iter=10, tol=None, *, x0=None, eps=0.0):
+    """Approximate A⁻¹b for a symmetric positive definite A, by default from x = 0.
 
     Hestenes and Stiefel 1952; the notation of Nocedal and Wright 2006, algorithm 5.2.
     Each iteration costs exactly one product.  The scalars stay on the device and the
@@ -54,6 +54,10 @@ def conjugate_gradient(product, b, n_iter=10, tol=None):
         The most iterations; 10 are enough for a TRPO step (Schulman et al. 2015, C.1).
     tol : float, optional
         Stop once ‖b − Ax‖₂ < tol, an absolute norm.  On a GPU each iteration then waits.
+    x0 : array, shape (P,), optional
+        Where to start; it costs one more product.
+    eps : float
+        Added to the curvature pᵀAp that divides the step length (Spinning Up's 1e-8).
 
     Returns
     -------
@@ -75,11 +79,12 @@ def conjugate_gradient(product, b, n_iter=10, tol=None):
     xp = backend.get_array_module(b)
     # Below this squared residual the recurrence holds rounding only.
     floor = float(numpy.finfo(b.dtype).eps) ** 2
-    x = xp.zeros_like(b)
+    x = xp.zeros_like(b) if x0 is None else x0.copy()
     with numpy.errstate(over="ignore", invalid="ignore"):
-        rr0 = rr = b.dot(b)
+        r = b if x0 is None else b - product(x0)
+        rr0 = rr = r.dot(r)
     usable = xp.isfinite(rr)
-    r = p = xp.where(usable, b, xp.zeros_like(b))
+    r = p = xp.where(usable, r, xp.zeros_like(b))
     rr = xp.where(usable, rr, xp.zeros_like(rr))
     state = xp.where(usable, RUNNING, NONFINITE)
     state = xp.where((rr == 0) & usable, CONVERGED, state)
@@ -93,7 +98,8 @@ def conjugate_gradient(product, b, n_iter=10, tol=None):
             running = state == RUNNING
             finite = xp.isfinite(curvature)
             good = running & finite & (curvature > 0)
-            alpha = xp.where(good, rr / xp.where(good, curvature, 1), 0).astype(b.dtype)
+            steepness = xp.where(good, curvature + eps, 1)
+            alpha = xp.where(good, rr / steepness, 0).astype(b.dtype)
             step = xp.where(good, alpha * p, xp.zeros_like(p))
             x_new, r_new = x + step, r - alpha * xp.where(good, z, xp.zeros_like(z))
             rr_new = r_new.dot(r_new)

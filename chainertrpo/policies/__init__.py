@@ -2,6 +2,7 @@
 
 from chainertrpo.policies.distributions import Categorical, DiagonalGaussian
 from chainertrpo.policies.host import HostLink, host_policy
+from chainertrpo.policies.joint import ActorCritic, halves
 from chainertrpo.policies.linearized_mlp import LinearizedMLP, linearized
 from chainertrpo.policies.linearized_policy import LinearizedPolicy, can_linearize
 from chainertrpo.policies.models import (
@@ -14,6 +15,7 @@ from chainertrpo.policies.normalizer import EmpiricalNormalization
 
 __all__ = [
     "MLP",
+    "ActorCritic",
     "Categorical",
     "DiagonalGaussian",
     "EmpiricalNormalization",
@@ -24,6 +26,7 @@ __all__ = [
     "SoftmaxPolicy",
     "ValueFunction",
     "can_linearize",
+    "halves",
     "host_policy",
     "linearized",
 ]

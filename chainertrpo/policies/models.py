@@ -12,6 +12,8 @@ ACTIVATIONS = {"tanh": F.tanh, "relu": F.relu}
 INITIALIZERS = {
     "lecun_normal": initializers.LeCunNormal,
     "orthogonal": initializers.Orthogonal,
+    "glorot_uniform": initializers.GlorotUniform,
+    "lecun_uniform": initializers.LeCunUniform,
 }
 LOG_STD = ("state_independent", "state_dependent", "fixed")
 
@@ -33,7 +35,8 @@ class MLP(chainer.ChainList):
         ``tanh`` or ``relu``, between the layers.
     init : str
         ``lecun_normal`` (ChainerRL's example; std = scale/√fan_in) or ``orthogonal``
-        (ChainerRL's reproduction).  Biases start at zero.
+        (ChainerRL's reproduction); ``glorot_uniform`` (TensorFlow), ``lecun_uniform`` (with
+        a scale of 1/√3, PyTorch).  Biases start at zero.
     hidden_scale, last_scale : float
         Factors of the initial weights, of the hidden layers and of the last.
     seed : int, numpy.random.RandomState or None

@@ -1,6 +1,7 @@
 """One improvement of a link from one batch; each returns a report."""
 
-from chainertrpo.updates.gradient import FitReport, ValueFit, minibatches
+from chainertrpo.updates.compatible import compatible_weights, score_product
+from chainertrpo.updates.gradient import GradientReport, GradientStep
 from chainertrpo.updates.local import (
     CURVATURES,
     LocalModel,
@@ -8,23 +9,44 @@ from chainertrpo.updates.local import (
     kl_hessian,
     local_model,
 )
-from chainertrpo.updates.natural import Backtrack, NaturalStep, StepReport
-from chainertrpo.updates.objectives import max_kl, mean_entropy, mean_kl, surrogate
+from chainertrpo.updates.natural import NaturalStep, StepReport
+from chainertrpo.updates.natural_fit import NaturalFit
+from chainertrpo.updates.objectives import (
+    clipped_surrogate,
+    likelihood,
+    max_kl,
+    mean_entropy,
+    mean_kl,
+    surrogate,
+    value_loss,
+)
+from chainertrpo.updates.rows import minibatches
+from chainertrpo.updates.search import Backtrack
+from chainertrpo.updates.value import FitReport, ValueFit, fitted_with_the_policy
 
 __all__ = [
     "CURVATURES",
     "Backtrack",
     "FitReport",
+    "GradientReport",
+    "GradientStep",
     "LocalModel",
+    "NaturalFit",
     "NaturalStep",
     "StepReport",
     "ValueFit",
+    "clipped_surrogate",
+    "compatible_weights",
+    "fitted_with_the_policy",
     "kl_gauss_newton",
     "kl_hessian",
+    "likelihood",
     "local_model",
     "max_kl",
     "mean_entropy",
     "mean_kl",
     "minibatches",
+    "score_product",
     "surrogate",
+    "value_loss",
 ]

@@ -16,13 +16,20 @@ from chainertrpo.numerics import (
     unflatten,
 )
 from chainertrpo.policies import LinearizedPolicy, can_linearize
-from chainertrpo.updates.objectives import max_kl, mean_entropy, mean_kl, surrogate
+from chainertrpo.updates.compatible import score_product
+from chainertrpo.updates.objectives import (
+    likelihood,
+    max_kl,
+    mean_entropy,
+    mean_kl,
+    surrogate,
+)
 
 import chainer
 from chainer import backend
 
 
-def kl_hessian(dist, old, params):
+def kl_hessian(dist, old, params, action=None):
     """Return v -> ∇²KL(old ‖ π_θ) v by double backprop: for any policy.
 
     Parameters
@@ -31,6 +38,8 @@ def kl_hessian(dist, old, params):
         π_θ with its graph, and its detached copy.
     params : dict of str to chainer.Parameter
         θ, by name.
+    action : None
+        Not used; `kl_scores` needs it.
 
     Returns
     -------
@@ -41,7 +50,7 @@ def kl_hessian(dist, old, params):
     return hessian_vector_product(gradient(kl, params, create_graph=True), params)
 
 
-def kl_gauss_newton(dist, old, params):
+def kl_gauss_newton(dist, old, params, action=None):
     """Return v -> JᵀFJv, equal to `kl_hessian` at θ_old: for any policy.
 
     Parameters
@@ -50,6 +59,8 @@ def kl_gauss_newton(dist, old, params):
         π_θ with its graph, and its detached copy.
     params : dict of str to chainer.Parameter
         θ, by name.
+    action : None
+        Not used; `kl_scores` needs it.
 
     Returns
     -------
@@ -78,7 +89,33 @@ def kl_gauss_newton(dist, old, params):
     return gauss_newton_product(outputs, params, metric)
 
 
-CURVATURES = {"hessian": kl_hessian, "gauss_newton": kl_gauss_newton}
+def kl_scores(dist, old, params, action):
+    """Return v -> E[∇log π ∇log πᵀ]v over the actions taken: see `score_product`.
+
+    Parameters
+    ----------
+    dist, old : distribution
+        π_θ with its graph, and its detached copy.
+    params : dict of str to chainer.Parameter
+        θ, by name.
+    action : array
+        The actions.
+
+    Returns
+    -------
+    callable
+        The product; its expectation over actions of π_θ is that of `kl_hessian`.
+    """
+    return score_product(dist.log_prob(action), params)
+
+
+CURVATURES = {
+    "hessian": kl_hessian,
+    "gauss_newton": kl_gauss_newton,
+    "scores": kl_scores,
+}
+OBJECTIVES = {"surrogate": surrogate, "likelihood": likelihood}
+KL_SIDES = ("old_new", "new_old")
 CONSTRAINTS = {"mean_kl": mean_kl, "max_kl": max_kl}
 
 
@@ -112,6 +149,8 @@ def local_model(
     curvature_every=1,
     constraint="mean_kl",
     chunk_rows=25_000,
+    objective="surrogate",
+    kl_side="old_new",
 ):
     """Describe a policy around its present parameters.
 
@@ -124,14 +163,19 @@ def local_model(
     entropy_coef : float
         Weight of the mean entropy in the objective.
     curvature : str
-        ``hessian`` or ``gauss_newton``; the latter through `LinearizedPolicy` where the
-        policy is ours, otherwise through Chainer's graph.
+        ``hessian``, ``gauss_newton`` (through `LinearizedPolicy` where the policy is ours,
+        otherwise through Chainer's graph), or ``scores``.
     curvature_every : int
         Take every so-manieth row for the curvature only.
     constraint : str
         ``mean_kl`` or ``max_kl`` over states.
     chunk_rows : int
         Rows worked on at a time.
+    objective : str
+        ``surrogate`` or ``likelihood``.
+    kl_side : str
+        ``old_new`` is KL(π_old ‖ π_θ), ``new_old`` KL(π_θ ‖ π_old); at θ_old they have the
+        same Hessian.
 
     Returns
     -------
@@ -146,13 +190,13 @@ def local_model(
     shares = [len(chunk.obs) / n for chunk in chunks]
     params = named_params(policy)
 
-    def objective(dist, part):
-        gain = surrogate(dist, part)
+    def gain_of(dist, part):
+        gain = OBJECTIVES[objective](dist, part)
         return gain + entropy_coef * mean_entropy(dist) if entropy_coef else gain
 
     if curvature == "gauss_newton" and can_linearize(policy):
         linear = LinearizedPolicy(policy, batch.obs, chunk_rows=chunk_rows)
-        gain = objective(linear.dist, batch)
+        gain = gain_of(linear.dist, batch)
         g = linear.gradient(gain)
         gain, product = gain.array, linear.fisher_product
 
@@ -177,22 +221,29 @@ def local_model(
 
         for dist, chunk, share in zip(distributions(), chunks, shares):
             old.append(dist.copy())
-            value = objective(dist, chunk)
+            value = gain_of(dist, chunk)
             g = g + share * flatten(gradient(value, params))
             gain = gain + share * value.array
         if len(chunks) == 1 and curvature_every == 1:
-            product = build(dist, old[0], params)
+            product = build(dist, old[0], params, batch.action)
         else:
             product = _chunked_product(
-                policy, build, batch.obs[::curvature_every], chunk_rows, params
+                policy,
+                build,
+                batch.obs[::curvature_every],
+                batch.action[::curvature_every],
+                chunk_rows,
+                params,
             )
 
     def evaluate():
         # Sums stay on the device; one wait for it at the end.
         total, kls = 0, []
         for dist, chunk, share, before in zip(distributions(), chunks, shares, old):
-            total = total + share * objective(dist, chunk).array
-            kls.append(CONSTRAINTS[constraint](old=before, new=dist).array)
+            total = total + share * gain_of(dist, chunk).array
+            sides = (before, dist) if kl_side == "old_new" else (dist, before)
+            kl = CONSTRAINTS[constraint](old=sides[0], new=sides[1])
+            kls.append(kl.array)
         xp = backend.get_array_module(total)
         if constraint == "mean_kl":
             kl = sum(share * kl for share, kl in zip(shares, kls))
@@ -203,7 +254,7 @@ def local_model(
     return LocalModel(float(gain), g, product, evaluate)
 
 
-def _chunked_product(policy, build, obs, chunk_rows, params):
+def _chunked_product(policy, build, obs, action, chunk_rows, params):
     """Σ of the chunks' products; each chunk's graph is made anew and forgotten."""
 
     def product(v):
@@ -212,7 +263,8 @@ def _chunked_product(policy, build, obs, chunk_rows, params):
             rows = obs[i : i + chunk_rows]
             dist = policy(rows)
             share = len(rows) / len(obs)
-            total = total + share * build(dist, dist.copy(), params)(v)
+            taken = action[i : i + chunk_rows]
+            total = total + share * build(dist, dist.copy(), params, taken)(v)
         return total
 
     return product

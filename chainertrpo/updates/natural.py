@@ -13,7 +13,14 @@ from chainertrpo.numerics import (
     damped,
     flatten,
 )
-from chainertrpo.updates.local import CONSTRAINTS, CURVATURES, local_model
+from chainertrpo.updates.local import (
+    CONSTRAINTS,
+    CURVATURES,
+    KL_SIDES,
+    OBJECTIVES,
+    local_model,
+)
+from chainertrpo.updates.search import SMALLEST, Backtrack, Trial, check_finite
 
 import chainer
 import numpy
@@ -26,9 +33,9 @@ class StepReport(typing.NamedTuple):
     Attributes
     ----------
     reason : str
-        ``accepted``; or why the parameters are as they were, bit for bit: ``kl``
-        (every try left the trust region), ``no_gain`` (the last one lost), ``nonfinite``,
-        ``zero_gradient``, ``nonpositive_curvature``.
+        ``accepted``, or ``smallest`` (see `Backtrack`); or why the parameters are as they
+        were, bit for bit: ``kl`` (every try left the trust region), ``no_gain`` (the last
+        one lost), ``nonfinite``, ``zero_gradient``, ``nonpositive_curvature``.
     fraction : float
         Of the full step, in (0, 1]; 0 if nothing changed.
     n_tries : int
@@ -60,30 +67,7 @@ class StepReport(typing.NamedTuple):
     @property
     def accepted(self):
         """Whether the parameters changed."""
-        return self.reason == ACCEPTED
-
-
-class Trial(typing.NamedTuple):
-    """A try of the line search: the objective gained and the divergence reached."""
-
-    gain: float
-    kl: float
-
-
-@dataclasses.dataclass(frozen=True)
-class Backtrack:
-    """The line search of a natural step; ChainerRL's by default.
-
-    Attributes
-    ----------
-    shrink : float
-        Factor between tries.
-    n_tries : int
-        The full step and ten halvings are 11.
-    """
-
-    shrink: float = 0.5
-    n_tries: int = 11
+        return self.reason in (ACCEPTED, SMALLEST)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,7 +92,8 @@ class NaturalStep:
     entropy_coef : float
         c, the weight of the mean entropy.
     curvature : str
-        ``hessian`` (double backprop) or ``gauss_newton``.
+        ``hessian`` (double backprop), ``gauss_newton``, or ``scores``: E[∇log π ∇log πᵀ]
+        over the actions taken, whose step is the weights of the compatible critic.
     constraint : str
         ``mean_kl`` or ``max_kl`` over states: what the search holds below δ.
     curvature_every : int
@@ -119,6 +104,21 @@ class NaturalStep:
         ε.
     search : Backtrack or None
         None takes the full step.
+    step_size : float or None
+        α: the full step is αx instead of βx (Tianshou's and pg_travel's NPG).
+    objective : str
+        ``surrogate``, or ``likelihood``: E[log π_θ · A].
+    kl_side : str
+        ``old_new``, or ``new_old``: what the search holds below δ is KL(π_θ ‖ π_old)
+        (sb3-contrib).  The direction does not depend on it.
+    repeats : int
+        Steps from one batch; after the first the importance weights are not 1, and each
+        has the policy before it as its π_old.
+    cg_start : float
+        Deviation of the normal variates that conjugate gradient starts from (sb3-contrib's
+        1e-4); 0 starts from 0.
+    cg_eps : float
+        Added to pᵀAp in conjugate gradient (Spinning Up's 1e-8).
     """
 
     max_kl: float = 0.01
@@ -132,10 +132,22 @@ class NaturalStep:
     chunk_rows: int = 25_000
     length_eps: float = 1e-8
     search: typing.Optional[Backtrack] = Backtrack()
+    step_size: typing.Optional[float] = None
+    objective: str = "surrogate"
+    kl_side: str = "old_new"
+    repeats: int = 1
+    cg_start: float = 0.0
+    cg_eps: float = 0.0
 
     def __post_init__(self):
         """Raise a ValueError for values that cannot work."""  # noqa: DOC501
-        for name, table in (("curvature", CURVATURES), ("constraint", CONSTRAINTS)):
+        tables = {
+            "curvature": CURVATURES,
+            "constraint": CONSTRAINTS,
+            "objective": OBJECTIVES,
+            "kl_side": KL_SIDES,
+        }
+        for name, table in tables.items():
             if getattr(self, name) not in table:
                 raise ValueError(
                     f"expected {name} to be one of {sorted(table)}, got "
@@ -146,6 +158,13 @@ class NaturalStep:
                 "expected curvature_every, chunk_rows and cg_iterations >= 1, got "
                 f"{self.curvature_every}, {self.chunk_rows}, {self.cg_iterations}."
             )
+        if self.repeats < 1 or not self.cg_start >= 0 or not self.cg_eps >= 0:
+            raise ValueError(
+                "expected repeats >= 1, cg_start >= 0 and cg_eps >= 0, got "
+                f"{self.repeats}, {self.cg_start}, {self.cg_eps}."
+            )
+        if self.step_size is not None and not self.step_size > 0:
+            raise ValueError(f"expected step_size None or > 0, got {self.step_size}.")
         if not self.max_kl > 0 or not self.damping >= 0 or not self.length_eps >= 0:
             raise ValueError(
                 f"expected max_kl > 0, damping >= 0 and length_eps >= 0, got "
@@ -154,7 +173,7 @@ class NaturalStep:
             )
 
     @single_blas_thread()
-    def __call__(self, policy, batch):
+    def __call__(self, policy, batch, optimizer=None, rng=None):
         """Improve a policy in place.
 
         Parameters
@@ -163,17 +182,43 @@ class NaturalStep:
             Observations -> distribution; only functions with second derivatives.
         batch : Batch
             On the policy's device.
+        optimizer : None
+            Not used: a natural step has its own length.
+        rng : numpy.random.Generator, optional
+            Of the random start; a step without one draws nothing.
 
         Returns
         -------
         StepReport
-            Without acceptance the parameters are what they were, bit for bit.
+            Without acceptance the parameters are what they were, bit for bit.  Of several
+            steps it is the last accepted one's.
         """
         # What is not finite is a reason in the report; NumPy need not warn of it too.
         with numpy.errstate(over="ignore", invalid="ignore"):
-            return self._step(policy, batch)
+            report = self._step(policy, batch, rng)
+            for _ in range(self.repeats - 1):
+                if not report.accepted:
+                    break
+                following = self._step(policy, batch, rng)
+                report = following if following.accepted else report
+        return report
 
-    def _step(self, policy, batch):
+    def after(self, report):
+        """The step of the next update: this one.
+
+        Parameters
+        ----------
+        report : StepReport
+            Of this update.
+
+        Returns
+        -------
+        NaturalStep
+            Itself; nothing adapts.
+        """
+        return self
+
+    def _step(self, policy, batch, rng):
         model = local_model(
             policy,
             batch,
@@ -182,6 +227,8 @@ class NaturalStep:
             curvature_every=self.curvature_every,
             constraint=self.constraint,
             chunk_rows=self.chunk_rows,
+            objective=self.objective,
+            kl_side=self.kl_side,
         )
         g = model.gradient
         gradient_norm = float(backend.get_array_module(g).linalg.norm(g))
@@ -191,7 +238,10 @@ class NaturalStep:
             return StepReport("zero_gradient", gradient_norm=0.0)
 
         product = damped(model.product, self.damping)
-        solution = conjugate_gradient(product, g, self.cg_iterations, self.cg_tol)
+        x0 = self._start(g, policy.device, rng) if self.cg_start else None
+        solution = conjugate_gradient(
+            product, g, self.cg_iterations, self.cg_tol, x0=x0, eps=self.cg_eps
+        )
         x = solution.x
         quadratic = float(x.dot(g - solution.r))  # xᵀAx
         finite = math.isfinite(quadratic) and solution.reason != "nonfinite"
@@ -206,35 +256,52 @@ class NaturalStep:
             return report
 
         theta = flatten(policy)
-        step = math.sqrt(2 * self.max_kl / (quadratic + self.length_eps)) * x
+        length = self.step_size or math.sqrt(
+            2 * self.max_kl / (quadratic + self.length_eps)
+        )
+        step = length * x
+        slope = float(g.dot(step))  # the gain of the full step, to first order
         search = self.search or Backtrack(n_tries=1)
-        accept = _finite if self.search is None else self._accept
+        promised = 1.0
 
         def evaluate(fraction):
+            nonlocal promised
+            promised = promised * fraction if search.compound_expected else fraction
             with at(policy, theta + fraction * step), chainer.no_backprop_mode():
                 gain, kl = model.evaluate()
-            return Trial(gain - model.gain, kl)
+            return Trial(gain - model.gain, kl, promised * slope)
+
+        def accept(trial):
+            return (
+                check_finite(trial)
+                if self.search is None
+                else search.accept(trial, self.max_kl)
+            )
 
         found = backtrack(
             evaluate, accept, shrink=search.shrink, n_tries=search.n_tries
         )
+        if search.on_failure == SMALLEST and found.reason in ("kl", "no_gain"):
+            fraction = search.shrink**search.n_tries
+            trial = evaluate(fraction)
+            if check_finite(trial) == ACCEPTED:
+                found = found._replace(fraction=fraction, reason=SMALLEST, trial=trial)
         if found.fraction > 0:
             with at(policy, theta + found.fraction * step) as keep:
                 keep()
-        return report._replace(
-            reason=found.reason,
-            fraction=found.fraction,
-            n_tries=found.n_tries,
-            **(found.trial._asdict() if found.trial else {}),
+        report = report._replace(
+            reason=found.reason, fraction=found.fraction, n_tries=found.n_tries
         )
+        if found.trial is None:
+            return report
+        return report._replace(gain=found.trial.gain, kl=found.trial.kl)
 
-    def _accept(self, trial):
-        if _finite(trial) != ACCEPTED:
-            return _finite(trial)
-        if trial.kl > self.max_kl:
-            return "kl"
-        return "no_gain" if trial.gain < 0 else ACCEPTED
-
-
-def _finite(trial):
-    return ACCEPTED if all(map(math.isfinite, trial)) else "nonfinite"
+    def _start(self, g, device, rng):
+        if rng is None:
+            raise ValueError(
+                f"expected rng with cg_start={self.cg_start}, got None. Give a "
+                "numpy.random.Generator, or start from 0."
+            )
+        return device.send(
+            (self.cg_start * rng.standard_normal(g.shape)).astype(g.dtype)
+        )

@@ -41,9 +41,10 @@ def _seed():
     chainerrl.misc.set_random_seed(0)
 
 
-def make_agent(env, **settings):
+def make_agent(env, batch_size=64, **agent):
     """This project's TRPO with its own links."""
-    settings = chainertrpo.settings_of("chainerrl-reproduction", agent=settings)
+    fit = {"batch_size": batch_size}
+    settings = chainertrpo.settings_of("chainerrl-reproduction", agent=agent, fit=fit)
     return chainertrpo.make_agent(
         env.observation_space, env.action_space, settings, seed=0
     )
@@ -72,7 +73,7 @@ def check_run(outdir, steps):
 @pytest.mark.parametrize("discrete", [True, False])
 def test_train_agent_with_evaluation(tmp_path, discrete, episodic):
     env = ABC(discrete=discrete, episodic=episodic)
-    agent = make_agent(env, update_interval=64, vf_batch_size=32)
+    agent = make_agent(env, update_interval=64, batch_size=32)
     train_agent_with_evaluation(
         agent,
         env,
@@ -96,7 +97,7 @@ def test_abc_is_solved(tmp_path, discrete):
     agent = make_agent(
         env,
         update_interval=128,
-        vf_batch_size=32,
+        batch_size=32,
         gamma=0.5,
         act_deterministically=True,
     )
@@ -142,7 +143,7 @@ def test_train_agent_batch_with_evaluation(tmp_path, discrete, episodic):
         )
 
     env = vector_env(4)
-    agent = make_agent(env, update_interval=64, vf_batch_size=32)
+    agent = make_agent(env, update_interval=64, batch_size=32)
     chainerrl.experiments.train_agent_batch_with_evaluation(
         agent,
         env,

@@ -1,0 +1,86 @@
+"""Settings of historical PPO implementations, as data."""
+
+from chainertrpo.agents.presets_trpo import (
+    EVERY_STEP,
+    ROOT2,
+    TIME_LIMIT,
+    TRPO_PRESETS,
+)
+
+_REPRODUCTION = TRPO_PRESETS["chainerrl-reproduction"]
+_PPO = {"algorithm": "PPO", "fit": None, "vf_optimizer": None}
+
+PPO_PRESETS = {
+    "chainerrl-ppo-reproduction": {
+        **_REPRODUCTION,
+        **_PPO,
+        "source": "ChainerRL 0.8, examples/mujoco/reproduction/ppo/train_ppo.py",
+        "agent": {"update_interval": 2048, "gamma": 0.995, "lambd": 0.97},
+        "step": {"epochs": 10, "batch_size": 64, "clip_eps": 0.2},
+        "optimizer": {"alpha": 3e-4, "eps": 1e-5},
+    },
+    "chainerrl-ppo-example": {
+        **_PPO,
+        "source": "ChainerRL 0.8, examples/mujoco/train_ppo_gym.py",
+        "differs": TIME_LIMIT + "other initial weights",
+        "agent": {
+            "update_interval": 2048,
+            "gamma": 0.99,
+            "lambd": 0.95,
+            "standardize_advantages": False,
+        },
+        "step": {"epochs": 10, "batch_size": 64, "clip_eps": 0.2},
+        "rewards": {"scale": 1e-2},
+        "policy": {"init": "lecun_normal", "hidden_scale": 1.0, "last_scale": 1e-2},
+        "vf": {"init": "lecun_normal", "hidden_scale": 1.0, "last_scale": 1.0},
+        "optimizer": {"alpha": 3e-4, "eps": 1e-5},
+        "obs_normalizer": {},
+        "schedules": {"optimizer.alpha": [3e-4, 0.0], "clip_eps": [0.2, 1e-8]},
+    },
+    "chainerrl-ppo-class": {
+        **_PPO,
+        "source": "ChainerRL 0.8, the defaults of chainerrl.agents.PPO itself",
+        "step": {"clip_eps": 0.2, "entropy_coef": 0.01},
+        "policy": {"init": "lecun_normal", "hidden_scale": 1.0, "last_scale": 1e-2},
+        "vf": {"init": "lecun_normal", "hidden_scale": 1.0, "last_scale": 1.0},
+        "optimizer": {"alpha": 3e-4, "eps": 1e-5},
+    },
+    "sb3-ppo": {
+        **_PPO,
+        "source": "Stable-Baselines3 2.9, stable_baselines3/ppo/ppo.py",
+        "differs": "advantages were standardised in every minibatch",
+        "agent": {"update_interval": 2048, "gamma": 0.99, "lambd": 0.95},
+        "step": {"epochs": 10, "batch_size": 64, "clip_eps": 0.2, "value_coef": 0.5},
+        "estimation": {"standardize_by": "unbiased_std"},
+        "policy": {"init": "orthogonal", "hidden_scale": ROOT2, "last_scale": 1e-2},
+        "vf": {"init": "orthogonal", "hidden_scale": ROOT2, "last_scale": 1.0},
+        "optimizer": {"alpha": 3e-4, "eps": 1e-5, "max_grad_norm": 0.5},
+    },
+    "baselines-ppo2": {
+        **_PPO,
+        "source": "openai/baselines, baselines/ppo2, defaults.py mujoco()",
+        "differs": TIME_LIMIT + EVERY_STEP + "rewards were normalised; advantages were "
+        "standardised in every minibatch",
+        "agent": {"update_interval": 2048, "gamma": 0.99, "lambd": 0.95},
+        "step": {
+            "epochs": 10,
+            "batch_size": 64,
+            "clip_eps": 0.2,
+            "clip_eps_vf": 0.2,
+            "value_coef": 0.25,  # its 0.5 is of half the squared error
+        },
+        "policy": {"init": "orthogonal", "hidden_scale": ROOT2, "last_scale": 1e-2},
+        "vf": {"init": "orthogonal", "hidden_scale": ROOT2, "last_scale": 1.0},
+        "optimizer": {"alpha": 3e-4, "eps": 1e-5, "max_grad_norm": 0.5},
+        "obs_normalizer": {"clip_threshold": 10, "eps": 1e-8},
+        "schedules": {"optimizer.alpha": [3e-4, 0.0]},
+    },
+}
+PPO_PRESETS["pfrl-ppo"] = {
+    **PPO_PRESETS["chainerrl-ppo-reproduction"],
+    "source": "PFRL, examples/mujoco/reproduction/ppo/train_ppo.py",
+}
+PPO_PRESETS["cleanrl-ppo"] = {
+    **PPO_PRESETS["baselines-ppo2"],
+    "source": "vwxyzjn/cleanrl, cleanrl/ppo_continuous_action.py",
+}

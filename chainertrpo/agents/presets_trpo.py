@@ -1,0 +1,345 @@
+"""Settings of historical TRPO and NPG implementations, as data.
+
+``source`` says where they were read, ``differs`` what of that program is not in them.
+docs/quirks.md explains the odd ones.
+"""
+
+ROOT2 = 2**0.5
+# PyTorch's Linear draws from ±1/√fan_in, which is this part of LeCun's uniform.
+TORCH = {"init": "lecun_uniform", "hidden_scale": 3**-0.5}
+ADAM = {"alpha": 1e-3}
+TIME_LIMIT = "a time limit ended an episode for good; "
+EVERY_STEP = "the normaliser learned at every step; "
+
+_EXAMPLE_AGENT = {"update_interval": 5000, "gamma": 0.995, "lambd": 0.97}
+_EXAMPLE_STEP = {"max_kl": 0.01, "cg_iterations": 20, "damping": 0.1}
+_EXAMPLE_NET = {"init": "lecun_normal", "hidden_scale": 1.0, "last_scale": 1e-2}
+_ORTHOGONAL = {"init": "orthogonal", "hidden_scale": 1.0, "last_scale": 1e-2}
+
+TRPO_PRESETS = {
+    "chainerrl-reproduction": {
+        "source": "ChainerRL 0.8, examples/mujoco/reproduction/trpo/train_trpo.py",
+        "differs": TIME_LIMIT,
+        "algorithm": "TRPO",
+        "agent": _EXAMPLE_AGENT,
+        "step": _EXAMPLE_STEP,
+        "fit": {"epochs": 5, "batch_size": 64},
+        "policy": _ORTHOGONAL,
+        "vf": {**_ORTHOGONAL, "last_scale": 1.0},
+        "vf_optimizer": ADAM,
+        "obs_normalizer": {"clip_threshold": 5},
+    },
+    "chainerrl-example": {
+        "source": "ChainerRL 0.8, examples/mujoco/train_trpo_gym.py",
+        "differs": TIME_LIMIT,
+        "algorithm": "TRPO",
+        "agent": _EXAMPLE_AGENT,
+        "step": _EXAMPLE_STEP,
+        "fit": {"epochs": 5, "batch_size": 64},
+        "policy": _EXAMPLE_NET,
+        "vf": _EXAMPLE_NET,
+        "vf_optimizer": ADAM,
+        "obs_normalizer": {},
+    },
+    "chainerrl-class": {
+        "source": "ChainerRL 0.8, the defaults of chainerrl.agents.TRPO itself",
+        "algorithm": "TRPO",
+        "step": {"entropy_coef": 0.01},
+        "policy": _EXAMPLE_NET,
+        "vf": _EXAMPLE_NET,
+        "vf_optimizer": ADAM,
+    },
+    "chainerrl-2018": {
+        "source": "muupan/chainerrl, branch trpo, examples/gym/train_trpo_gym.py with 400 "
+        "hidden units: the founding run on Humanoid",
+        "differs": TIME_LIMIT,
+        "algorithm": "TRPO",
+        "agent": _EXAMPLE_AGENT,
+        "step": _EXAMPLE_STEP,
+        "fit": {"epochs": 5, "batch_size": 64},
+        "estimation": {"normalizer_learns": "before_log_prob"},
+        "policy": {**_EXAMPLE_NET, "hidden_sizes": [400, 400]},
+        "vf": {**_EXAMPLE_NET, "hidden_sizes": [400, 400]},
+        "vf_optimizer": ADAM,
+        "obs_normalizer": {},
+    },
+    "pfrl": {
+        "source": "PFRL, examples/mujoco/reproduction/trpo/train_trpo.py",
+        "differs": TIME_LIMIT,
+        "algorithm": "TRPO",
+        "agent": _EXAMPLE_AGENT,
+        "step": _EXAMPLE_STEP,
+        "fit": {"epochs": 5, "batch_size": 64},
+        "policy": _ORTHOGONAL,
+        "vf": _ORTHOGONAL,
+        "vf_optimizer": ADAM,
+        "obs_normalizer": {"clip_threshold": 5},
+    },
+    "spinningup-trpo": {
+        "source": "openai/spinningup, spinup/algos/tf1/trpo/trpo.py, algo='trpo'",
+        "differs": TIME_LIMIT + "softmax policies had the other side of the divergence",
+        "algorithm": "TRPO",
+        "agent": {"update_interval": 4000, "gamma": 0.99, "lambd": 0.97},
+        "step": {
+            "max_kl": 0.01,
+            "cg_iterations": 10,
+            "damping": 0.1,
+            "cg_eps": 1e-8,
+            "kl_side": "new_old",
+            "search": {"shrink": 0.8, "n_tries": 10},
+        },
+        "fit": {"epochs": 80, "batch_size": None},
+        "estimation": {"value_target": "return", "standardize_eps": 0.0},
+        "policy": {
+            "init": "glorot_uniform",
+            "hidden_scale": 1.0,
+            "last_scale": 1.0,
+            "log_std_init": -0.5,
+        },
+        "vf": {"init": "glorot_uniform", "hidden_scale": 1.0, "last_scale": 1.0},
+        "vf_optimizer": ADAM,
+    },
+    "baselines-mujoco": {
+        "source": "openai/baselines, baselines/trpo_mpi, defaults.py mujoco()",
+        "differs": TIME_LIMIT
+        + "VecNormalize normalised observations a first time (±10), "
+        "and rewards",
+        "algorithm": "TRPO",
+        "agent": {"update_interval": 1024, "gamma": 0.99, "lambd": 0.98},
+        "step": {
+            "max_kl": 0.01,
+            "cg_iterations": 10,
+            "cg_tol": 1e-5,
+            "damping": 0.1,
+            "length_eps": 0.0,
+            "curvature_every": 5,
+            "search": {"shrink": 0.5, "n_tries": 10, "kl_slack": 1.5},
+        },
+        "fit": {"epochs": 5, "batch_size": 64},
+        "estimation": {"standardize_eps": 0.0, "normalizer_learns": "before_log_prob"},
+        "policy": {
+            "init": "orthogonal",
+            "hidden_sizes": [32, 32],
+            "hidden_scale": ROOT2,
+            "last_scale": 1e-2,
+        },
+        "vf": {
+            "init": "orthogonal",
+            "hidden_sizes": [32, 32],
+            "hidden_scale": ROOT2,
+            "last_scale": 1.0,
+        },
+        "vf_optimizer": ADAM,
+        "obs_normalizer": {"clip_threshold": 5},
+    },
+    "pg-travel-trpo": {
+        "source": "reinforcement-learning-kr/pg_travel, mujoco/agent/trpo_gae.py",
+        "differs": TIME_LIMIT + EVERY_STEP + "batches were whole episodes",
+        "algorithm": "TRPO",
+        "agent": {"update_interval": 2048, "gamma": 0.99, "lambd": 0.98},
+        "step": {
+            "max_kl": 0.01,
+            "cg_iterations": 10,
+            "cg_tol": 1e-5,
+            "damping": 0.1,
+            "length_eps": 0.0,
+            "search": {
+                "shrink": 0.5,
+                "n_tries": 10,
+                "min_ratio": 0.5,
+                "strict": True,
+                "compound_expected": True,
+            },
+        },
+        "fit": {"epochs": 5, "batch_size": 64},
+        "estimation": {
+            "value_target": "return_plus_advantage",
+            "standardize_by": "unbiased_std",
+            "standardize_eps": 0.0,
+        },
+        "policy": {**TORCH, "last_scale": 0.1 * 3**-0.5, "log_std": "fixed"},
+        "vf": {**TORCH, "last_scale": 0.1 * 3**-0.5},
+        "vf_optimizer": {"alpha": 3e-4, "weight_decay": 1e-3},
+        "obs_normalizer": {"clip_threshold": 5, "eps": 1e-8},
+    },
+    "sb3-contrib": {
+        "source": "Stable-Baselines3-contrib 2.9, sb3_contrib/trpo/trpo.py",
+        "algorithm": "TRPO",
+        "agent": {"update_interval": 2048, "gamma": 0.99, "lambd": 0.95},
+        "step": {
+            "max_kl": 0.01,
+            "cg_iterations": 15,
+            "cg_tol": 1e-5,
+            "cg_start": 1e-4,
+            "damping": 0.1,
+            "length_eps": 0.0,
+            "kl_side": "new_old",
+            "search": {"shrink": 0.8, "n_tries": 10, "strict": True},
+        },
+        "fit": {"epochs": 10, "batch_size": 128},
+        "estimation": {"standardize_by": "unbiased_std"},
+        "policy": {"init": "orthogonal", "hidden_scale": ROOT2, "last_scale": 1e-2},
+        "vf": {"init": "orthogonal", "hidden_scale": ROOT2, "last_scale": 1.0},
+        "vf_optimizer": {"alpha": 1e-3, "eps": 1e-5},
+    },
+    "garage": {
+        "source": "rlworkgroup/garage, garage/torch/algos/trpo.py and its benchmark",
+        "differs": TIME_LIMIT + "values by Gaussian likelihood; advantages ran on into "
+        "zero padding",
+        "algorithm": "TRPO",
+        "agent": {"update_interval": 1024, "gamma": 0.99, "lambd": 0.97},
+        "step": {
+            "max_kl": 0.01,
+            "cg_iterations": 10,
+            "cg_tol": 1e-5,
+            "damping": 1e-5,
+            "search": {"shrink": 0.8, "n_tries": 15, "strict": True},
+        },
+        "fit": {"epochs": 10, "batch_size": 64},
+        "estimation": {"value_target": "return", "standardize_by": "variance"},
+        "policy": {
+            "init": "glorot_uniform",
+            "hidden_sizes": [32, 32],
+            "hidden_scale": 1.0,
+            "last_scale": 1.0,
+        },
+        "vf": {
+            "init": "glorot_uniform",
+            "hidden_sizes": [32, 32],
+            "hidden_scale": 1.0,
+            "last_scale": 1.0,
+        },
+        "vf_optimizer": {"alpha": 2.5e-4},
+    },
+    "openai-imitation": {
+        "source": "openai/imitation, scripts/run_rl_mj.py; batches of its expert runs",
+        "differs": TIME_LIMIT
+        + "the curvature's tenth of the rows was drawn at random; "
+        "values saw the time too",
+        "algorithm": "TRPO",
+        "agent": {"update_interval": 50_000, "gamma": 0.995, "lambd": 0.97},
+        "step": {
+            "max_kl": 0.01,
+            "cg_iterations": 10,
+            "damping": 0.1,
+            "curvature_every": 10,
+            "search": {
+                "shrink": 0.5,
+                "n_tries": 10,
+                "kl_slack": 2.0,
+                "min_ratio": 0.1,
+                "on_failure": "smallest",
+            },
+        },
+        "natural_fit": {"max_kl": 0.01, "damping": 0.1, "curvature": "gauss_newton"},
+        "estimation": {"value_target": "return", "normalizer_learns": "after_step"},
+        "policy": {
+            "init": "glorot_uniform",
+            "hidden_sizes": [100, 100],
+            "hidden_scale": 1.0,
+            "last_scale": 0.0,
+        },
+        "vf": {
+            "init": "glorot_uniform",
+            "hidden_sizes": [100, 100],
+            "hidden_scale": 1.0,
+            "last_scale": 0.0,
+        },
+        "obs_normalizer": {"eps": 1e-6},
+    },
+    "modular-rl": {
+        "source": "joschu/modular_rl, experiments/battery-trpo.yaml (Hopper)",
+        "differs": EVERY_STEP + "values by L-BFGS on features with the time",
+        "algorithm": "TRPO",
+        "agent": {"update_interval": 25_000, "gamma": 0.995, "lambd": 0.97},
+        "step": {
+            "max_kl": 0.01,
+            "cg_iterations": 10,
+            "cg_tol": 1e-5,
+            "damping": 0.1,
+            "length_eps": 0.0,
+            "search": {
+                "shrink": 0.5,
+                "n_tries": 10,
+                "kl_slack": None,
+                "min_ratio": 0.1,
+                "strict": True,
+            },
+        },
+        "fit": {"epochs": 25, "batch_size": None},
+        "estimation": {"value_target": "return", "standardize_eps": 0.0},
+        "policy": {"init": "glorot_uniform", "hidden_scale": 1.0, "last_scale": 0.1},
+        "vf": {"init": "glorot_uniform", "hidden_scale": 1.0, "last_scale": 1.0},
+        "vf_optimizer": {"alpha": 1e-2},
+        "obs_normalizer": {"clip_threshold": 5, "eps": 1e-8},
+    },
+    "tianshou-trpo": {
+        "source": "thu-ml/tianshou, examples/mujoco/mujoco_trpo.py",
+        "differs": EVERY_STEP + "returns were scaled by their running deviation",
+        "algorithm": "TRPO",
+        "agent": {"update_interval": 1024, "gamma": 0.99, "lambd": 0.95},
+        "step": {
+            "max_kl": 0.01,
+            "cg_iterations": 10,
+            "cg_tol": 1e-5,
+            "damping": 0.1,
+            "length_eps": 0.0,
+            "search": {"shrink": 0.8, "n_tries": 10, "strict": True},
+        },
+        "fit": {"epochs": 20, "batch_size": None},
+        "estimation": {"standardize_by": "unbiased_std", "standardize_eps": 0.0},
+        "policy": {
+            "init": "orthogonal",
+            "hidden_scale": ROOT2,
+            "last_scale": 0.01 * ROOT2,
+            "log_std_init": -0.5,
+        },
+        "vf": {"init": "orthogonal", "hidden_scale": ROOT2, "last_scale": ROOT2},
+        "vf_optimizer": ADAM,
+        "obs_normalizer": {"clip_threshold": 10, "eps": 1e-8},
+        "schedules": {"vf_optimizer.alpha": [1e-3, 0.0]},
+    },
+}
+
+
+def vary(name, source, **parts):
+    """Another preset: dicts are merged into those of `name`, other values replace them."""
+    base = TRPO_PRESETS[name]
+    merged = {
+        part: {**base.get(part, {}), **new} if isinstance(new, dict) else new
+        for part, new in parts.items()
+    }
+    return {**base, "source": source, **merged}
+
+
+TRPO_PRESETS.update(
+    {
+        "spinningup-npg": vary(
+            "spinningup-trpo",
+            "openai/spinningup, spinup/algos/tf1/trpo/trpo.py, algo='npg'",
+            algorithm="NPG",
+            step={"search": None},
+        ),
+        "pg-travel-tnpg": vary(
+            "pg-travel-trpo",
+            "reinforcement-learning-kr/pg_travel, mujoco/agent/tnpg.py",
+            algorithm="NPG",
+            step={"search": None, "step_size": 0.5},
+            estimation={"advantage": "return", "value_target": "return"},
+        ),
+        "sb3-zoo-mujoco": vary(
+            "sb3-contrib",
+            "DLR-RM/rl-baselines3-zoo, hyperparams/trpo.yml, MuJoCo v4",
+            differs=EVERY_STEP + "rewards were normalised; two environments",
+            step={"cg_iterations": 25},
+            fit={"epochs": 20},
+            obs_normalizer={"clip_threshold": 10, "eps": 1e-8},
+        ),
+        "tianshou-npg": vary(
+            "tianshou-trpo",
+            "thu-ml/tianshou, examples/mujoco/mujoco_npg.py",
+            algorithm="NPG",
+            step={"search": None, "step_size": 0.1},
+        ),
+    }
+)

@@ -1,0 +1,47 @@
+"""Whose rewards count: list of Path -> list of Path."""
+
+import dataclasses
+
+
+def environment_rewards(paths):
+    """The rewards of the environment, as they are: paths -> the same paths.
+
+    Parameters
+    ----------
+    paths : list of Path
+        What was experienced.
+
+    Returns
+    -------
+    list of Path
+        `paths`.
+    """
+    return paths
+
+
+@dataclasses.dataclass(frozen=True)
+class ScaledRewards:
+    """The environment's rewards times a constant (ChainerRL's PPO example: 0.01).
+
+    Attributes
+    ----------
+    scale : float
+        The factor.
+    """
+
+    scale: float
+
+    def __call__(self, paths):
+        """Scale the rewards.
+
+        Parameters
+        ----------
+        paths : list of Path
+            What was experienced.
+
+        Returns
+        -------
+        list of Path
+            With new reward arrays.
+        """
+        return [path._replace(reward=path.reward * self.scale) for path in paths]

@@ -1,0 +1,64 @@
+"""Two spellings of one setting: ChainerRL's names, and the fields of a step."""
+
+import dataclasses
+import functools
+import inspect
+
+
+def one_spelling(**spelled):
+    """Refuse a call that gives a setting both by itself and within a whole.
+
+    ``one_spelling(improve=("max_kl",))`` makes ``f(max_kl=…, improve=…)`` a TypeError.
+
+    Parameters
+    ----------
+    **spelled : tuple of str
+        By the name of a whole, the settings that are within it.
+
+    Returns
+    -------
+    callable
+        A decorator of ``__init__``.
+    """
+
+    def decorate(init):
+        signature = inspect.signature(init)
+
+        @functools.wraps(init)
+        def checked(self, *args, **kwargs):
+            given = signature.bind(self, *args, **kwargs).arguments
+            for whole, parts in spelled.items():
+                both = [part for part in parts if part in given]
+                if both and given.get(whole) is not None:
+                    raise TypeError(
+                        f"{', '.join(both)} and {whole} both say the same setting. Give "
+                        f"it inside {whole}, or leave {whole} out."
+                    )
+            return init(self, *args, **kwargs)
+
+        return checked
+
+    return decorate
+
+
+class Setting:
+    """An attribute of an agent that is a field of its step: ``agent.clip_eps = 0.1``.
+
+    Steps are values; assigning the attribute gives the agent another one.
+
+    Parameters
+    ----------
+    field : str
+        Of the step.
+    """
+
+    def __init__(self, field):
+        self.field = field
+
+    def __get__(self, agent, owner=None):
+        """The field's value."""
+        return self if agent is None else getattr(agent.improve, self.field)
+
+    def __set__(self, agent, value):
+        """Give the agent a step with another value."""
+        agent.improve = dataclasses.replace(agent.improve, **{self.field: value})

@@ -1,0 +1,89 @@
+"""A policy and a value function in one link, and such a link taken apart."""
+
+import chainer
+
+
+class ActorCritic(chainer.Chain):
+    """A policy and a value function with one optimiser: observations -> (π, V).
+
+    Parameters
+    ----------
+    policy : chainer.Link
+        Observations -> distribution.
+    vf : chainer.Link
+        Observations -> values.
+    """
+
+    def __init__(self, policy, vf):
+        super().__init__()
+        with self.init_scope():
+            self.policy, self.vf = policy, vf
+        self.to_device(policy.device)
+
+    def forward(self, obs):
+        """Return distribution and values.
+
+        Parameters
+        ----------
+        obs : array or Variable, shape (N, S)
+            Observations.
+
+        Returns
+        -------
+        (distribution, Variable of shape (N, 1))
+            Of both links.
+        """
+        return self.policy(obs), self.vf(obs)
+
+
+class Half(chainer.Chain):
+    """One of the two things that a joint model gives.
+
+    Parameters
+    ----------
+    model : chainer.Link
+        Observations -> (distribution, values); its trunk may be shared.
+    which : int
+        0 is the distribution, 1 the values.
+    """
+
+    def __init__(self, model, which):
+        super().__init__()
+        with self.init_scope():
+            self.model = model
+        self.which = which
+        self.to_device(model.device)
+
+    def forward(self, obs):
+        """Return the distribution, or the values.
+
+        Parameters
+        ----------
+        obs : array or Variable, shape (N, S)
+            Observations.
+
+        Returns
+        -------
+        distribution or Variable
+            That half.
+        """
+        return self.model(obs)[self.which]
+
+
+def halves(model):
+    """A joint model as a policy and a value function that share its parameters.
+
+    Parameters
+    ----------
+    model : chainer.Link
+        An `ActorCritic`, or any link from observations to (distribution, values) such as
+        ChainerRL's A3C models and ``Branched``.
+
+    Returns
+    -------
+    policy, vf : chainer.Link
+        The parts of an `ActorCritic` themselves, otherwise a `Half` each.
+    """
+    if type(model) is ActorCritic:
+        return model.policy, model.vf
+    return Half(model, 0), Half(model, 1)

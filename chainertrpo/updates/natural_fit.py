@@ -1,0 +1,87 @@
+"""The value function fitted by a natural step, as a policy is improved."""
+
+import dataclasses
+
+from chainertrpo.policies import DiagonalGaussian
+from chainertrpo.updates.natural import NaturalStep
+from chainertrpo.updates.value import FitReport
+
+import chainer
+import chainer.functions as F
+
+
+class _Belief(chainer.Chain):
+    """N(V(s), σ²) over returns: what a natural step can improve."""
+
+    def __init__(self, vf, log_std):
+        super().__init__()
+        with self.init_scope():
+            self.vf = vf
+        self.log_std = log_std
+        self.to_device(vf.device)
+
+    def forward(self, obs):
+        return DiagonalGaussian(F.reshape(self.vf(obs), (-1, 1)), self.log_std)
+
+
+@dataclasses.dataclass(frozen=True)
+class NaturalFit:
+    """minimise E[(V(s) − target)²] subject to E[(V − V_old)²] / 2σ² ≤ ε.
+
+    σ² is the mean squared error before (Schulman et al. 2016, section 5): V is taken for
+    the mean of a Gaussian, whose log likelihood a `NaturalStep` raises within a trust
+    region.  Ho and Ermon's code fits its value function in this way.
+
+    Attributes
+    ----------
+    step : NaturalStep
+        With the objective ``likelihood``; its max_kl is ε.
+    """
+
+    step: NaturalStep = NaturalStep(
+        objective="likelihood", curvature="gauss_newton", damping=0.1
+    )
+
+    def __post_init__(self):
+        """Raise a ValueError for values that cannot work."""  # noqa: DOC501
+        if self.step.objective != "likelihood":
+            raise ValueError(
+                "expected a step with the objective likelihood, got "
+                f"{self.step.objective!r}: a value function has no importance weights."
+            )
+
+    def __call__(self, vf, optimizer, batch, rng):
+        """Fit a value function in place.
+
+        Parameters
+        ----------
+        vf : chainer.Link
+            Observations -> values of shape (N, 1) or (N,).
+        optimizer : None
+            Not used.
+        batch : Batch
+            On the device of `vf`.
+        rng : numpy.random.Generator
+            For a step that draws.
+
+        Returns
+        -------
+        FitReport
+            Steps taken, and the mean squared error before.
+        """
+        target = batch.value_target
+        with chainer.no_backprop_mode():
+            error = F.reshape(vf(batch.obs), target.shape).array - target
+        variance = (error * error).mean()
+        log_std = 0.5 * vf.xp.log(variance + 1e-8).reshape(1).astype(target.dtype)
+        belief = _Belief(vf, log_std)
+        report = self.step(
+            belief,
+            batch._replace(
+                action=target[:, None],
+                advantage=vf.xp.ones_like(target),
+                log_prob=target,
+            ),
+            rng=rng,
+        )
+        return FitReport(self.step.repeats * report.accepted, float(variance))

@@ -1,0 +1,54 @@
+"""Rows of a batch: in which order, and which of them."""
+
+import math
+
+import numpy
+
+
+def minibatches(n, batch_size, epochs, rng):
+    """Indices of shuffled minibatches, running over the ends of epochs.
+
+    Like Chainer's ``SerialIterator``: each epoch is a new permutation, a batch may take
+    its last rows from the next epoch, and all batches are full.  There are
+    ⌈epochs · n / batch_size⌉ of them.
+
+    Parameters
+    ----------
+    n : int
+        Rows.
+    batch_size : int
+        Rows a batch.
+    epochs : int
+        Passes over the rows.
+    rng : numpy.random.Generator
+        Of the permutations.
+
+    Returns
+    -------
+    list of array, shape (batch_size,)
+        Row indices.
+    """
+    count = math.ceil(epochs * n / batch_size)
+    if count == 0:
+        return []
+    rounds = math.ceil(count * batch_size / n)
+    order = numpy.concatenate([rng.permutation(n) for _ in range(rounds)])
+    return list(order[: count * batch_size].reshape(count, batch_size))
+
+
+def take(batch, rows):
+    """Some rows of a batch.
+
+    Parameters
+    ----------
+    batch : Batch
+        A batch; its fields may be None.
+    rows : array of int, or slice
+        Which rows, on the batch's device.
+
+    Returns
+    -------
+    Batch
+        Of these rows.
+    """
+    return batch._make(None if x is None else x[rows] for x in batch)

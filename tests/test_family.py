@@ -1,0 +1,387 @@
+"""Laws of the natural steps' choices, against plain NumPy in float64."""
+
+import math
+
+from chainertrpo import NaturalStep, ValueFunction
+from chainertrpo.agents import Estimation
+from chainertrpo.data import Path, standardize
+from chainertrpo.numerics import at, conjugate_gradient, flatten
+from chainertrpo.updates import Backtrack, NaturalFit, compatible_weights
+from chainertrpo.updates.search import Trial
+
+import chainer
+import numpy as np
+import pytest
+from conftest import POLICY_KINDS
+from plain import PlainPolicy, column_by_column
+from test_agents import make_agent
+from worlds import some_paths
+
+
+@pytest.fixture(params=POLICY_KINDS)
+def case(request, float64, make_policy, make_batch):
+    """A policy, its plain twin and a batch, in float64."""
+    policy = make_policy(request.param, hidden=(5,))
+    return policy, PlainPolicy(policy), make_batch(policy)
+
+
+def scores(plain, batch):
+    """∇log π of every row: (N, P), by complex steps."""
+    return column_by_column(
+        lambda theta: plain.log_prob(theta, batch.obs, batch.action), plain.theta
+    )
+
+
+def step_of(policy, plain, batch, **settings):
+    report = NaturalStep(search=None, **settings)(policy, batch)
+    assert report.reason == "accepted"
+    return plain.read(policy) - plain.theta
+
+
+# Natural actor-critic
+
+
+def test_the_compatible_critic_is_the_least_squares_fit(case):
+    """w by regression of the advantages on ∇log π, in closed form."""
+    policy, plain, batch = case
+    phi, n = scores(plain, batch), len(batch.obs)
+    size = phi.shape[1]
+    rows = np.concatenate([phi / n**0.5, 0.1**0.5 * np.eye(size)])
+    truth = np.linalg.lstsq(
+        rows, np.concatenate([batch.advantage / n**0.5, np.zeros(size)]), rcond=None
+    )[0]
+    w = compatible_weights(policy, batch, damping=0.1, n_iter=300).x
+    assert np.abs(w - truth).max() < 1e-9 * np.abs(truth).max()
+
+
+@pytest.mark.parametrize("chunk_rows", [1000, 13])
+def test_its_weights_are_the_natural_gradient(case, chunk_rows):
+    """w = F⁻¹g, F = E[∇log π ∇log πᵀ] + λ and g = E[∇log π · A] dense; αw is the step."""
+    policy, plain, batch = case
+    phi, n = scores(plain, batch), len(batch.obs)
+    g = batch.advantage @ phi / n
+    truth = np.linalg.solve(phi.T @ phi / n + 0.1 * np.eye(len(g)), g)
+    settings = {"curvature": "scores", "damping": 0.1, "cg_iterations": 300}
+    w = compatible_weights(policy, batch, damping=0.1, n_iter=300).x
+    assert np.abs(w - truth).max() < 1e-9 * np.abs(truth).max()
+    step = step_of(
+        policy, plain, batch, step_size=0.3, chunk_rows=chunk_rows, **settings
+    )
+    assert np.abs(step - 0.3 * truth).max() < 1e-9 * np.abs(truth).max()
+
+
+def test_over_all_actions_it_is_the_npg(float64, make_policy, make_batch):
+    """With every action of a softmax weighted by its probability, E[φφᵀ] is the Fisher."""
+    policy = make_policy("categorical", hidden=(5,))
+    plain, batch = PlainPolicy(policy), make_batch(policy)
+    n_actions = policy(batch.obs).logits.shape[1]
+    fisher = 0
+    for action in range(n_actions):
+        every = batch._replace(action=np.full(len(batch.obs), action, "i"))
+        phi = scores(plain, every)
+        p = np.exp(plain.log_prob(plain.theta, batch.obs, every.action))
+        fisher = fisher + phi.T @ (p[:, None] * phi) / len(p)
+    truth = plain.kl_hessian(plain.theta, batch.obs)
+    np.testing.assert_allclose(fisher, truth, atol=1e-12)
+
+
+# Lengths, sides, starts, repeats
+
+
+@pytest.mark.parametrize("curvature", ["hessian", "gauss_newton"])
+def test_a_fixed_step_is_alpha_times_the_natural_gradient(case, curvature):
+    policy, plain, batch = case
+    g = plain.gain_gradient(plain.theta, batch)
+    matrix = plain.kl_hessian(plain.theta, batch.obs) + 0.1 * np.eye(len(g))
+    settings = {"step_size": 0.2, "damping": 0.1, "cg_iterations": 300}
+    step = step_of(policy, plain, batch, curvature=curvature, **settings)
+    truth = 0.2 * np.linalg.solve(matrix, g)
+    assert np.abs(step - truth).max() < 1e-9 * np.abs(truth).max()
+
+
+@pytest.mark.parametrize("kl_side", ["old_new", "new_old"])
+def test_the_divergence_has_the_side_that_is_asked_for(case, kl_side):
+    """The same step; the divergence that the search sees is the other one."""
+    policy, plain, batch = case
+    step = NaturalStep(max_kl=0.5, search=None, damping=0.1, kl_side=kl_side)
+    report = step(policy, batch)
+    pair = [plain.theta, plain.read(policy)]
+    truth = plain.kl(*(pair if kl_side == "old_new" else pair[::-1]), batch.obs).mean()
+    other = plain.kl(*(pair[::-1] if kl_side == "old_new" else pair), batch.obs).mean()
+    assert report.kl == pytest.approx(truth, rel=1e-9)
+    if plain.kind != "fixed":
+        assert abs(truth - other) > 1e-4 * truth
+
+
+@pytest.mark.parametrize("curvature", ["hessian", "gauss_newton"])
+def test_several_updates_from_a_batch_have_importance_weights(case, curvature):
+    """The second natural gradient is taken at θ₁ against the first's log π_old."""
+    policy, plain, batch = case
+    settings = {"curvature": curvature, "damping": 0.1, "cg_iterations": 300}
+    NaturalStep(search=None, step_size=0.2, repeats=2, **settings)(policy, batch)
+    theta = plain.theta
+    for _ in range(2):
+        ratio = np.exp(plain.log_prob(theta, batch.obs, batch.action) - batch.log_prob)
+        g = plain.gain_gradient(theta, batch)
+        matrix = plain.kl_hessian(theta, batch.obs) + 0.1 * np.eye(len(g))
+        theta = theta + 0.2 * np.linalg.solve(matrix, g)
+    assert np.abs(ratio - 1).max() > 0.01
+    scale = np.abs(theta - plain.theta).max()
+    assert np.abs(plain.read(policy) - theta).max() < 1e-8 * scale
+
+
+def test_a_random_start_is_drawn_and_used(case, rng):
+    """Enough iterations come to the same end, two do not; a seed repeats them."""
+    policy, plain, batch = case
+    thetas = {}
+    for n_iter, start, seed in [
+        (300, 0.0, 0),
+        (300, 0.01, 0),
+        (2, 0.0, 0),
+        (2, 0.01, 0),
+        (2, 0.01, 0),
+        (2, 0.01, 1),
+    ]:
+        step = NaturalStep(
+            search=None, damping=0.1, cg_iterations=n_iter, cg_start=start
+        )
+        before = flatten(policy)
+        assert step(policy, batch, rng=np.random.default_rng(seed)).accepted
+        found = flatten(policy) - before
+        with at(policy, before) as keep:
+            keep()
+        same = thetas.setdefault((n_iter, start, seed), found)
+        assert np.array_equal(same, found)
+    scale = np.abs(thetas[300, 0.0, 0]).max()
+    apart = np.abs(thetas[300, 0.01, 0] - thetas[300, 0.0, 0]).max()
+    assert apart < 1e-8 * scale
+    for one, other in [((2, 0.01, 0), (2, 0.0, 0)), ((2, 0.01, 0), (2, 0.01, 1))]:
+        assert np.abs(thetas[one] - thetas[other]).max() > 1e-5 * scale
+    with pytest.raises(ValueError, match="expected rng"):
+        step(policy, batch)
+
+
+def test_conjugate_gradient_from_a_start_and_with_eps(rng):
+    a = rng.standard_normal((6, 6))
+    a, b, x0 = a @ a.T + np.eye(6), rng.standard_normal(6), rng.standard_normal(6)
+    calls = []
+
+    def product(v):
+        calls.append(v)
+        return a @ v
+
+    solution = conjugate_gradient(product, b, 2, x0=x0)
+    assert len(calls) == 3
+    assert solution.residual == pytest.approx(np.linalg.norm(b - a @ solution.x))
+    # The textbook's first step: along r, of length rr / (rAr + ε).
+    r = b - a @ x0
+    one = conjugate_gradient(product, b, 1, x0=x0, eps=0.5)
+    np.testing.assert_allclose(one.x, x0 + r.dot(r) / (r @ a @ r + 0.5) * r)
+    exact = conjugate_gradient(product, b, 1, x0=np.linalg.solve(a, b))
+    np.testing.assert_allclose(exact.x, np.linalg.solve(a, b))
+
+
+# Searches
+
+
+@pytest.mark.parametrize(
+    "settings, trial, reason",
+    [
+        ({}, Trial(0.0, 0.01), "accepted"),
+        ({"strict": True}, Trial(0.0, 0.009), "no_gain"),
+        ({"strict": True}, Trial(0.1, 0.01), "kl"),
+        ({"kl_slack": 1.5}, Trial(0.1, 0.0149), "accepted"),
+        ({"kl_slack": 1.5}, Trial(0.1, 0.0151), "kl"),
+        ({"kl_slack": None}, Trial(0.1, 9.0), "accepted"),
+        ({"kl_slack": None}, Trial(0.1, math.inf), "nonfinite"),
+        ({"min_ratio": 0.5}, Trial(0.49, 0.0, 1.0), "no_gain"),
+        ({"min_ratio": 0.5}, Trial(0.51, 0.0, 1.0), "accepted"),
+    ],
+)
+def test_what_a_search_accepts(settings, trial, reason):
+    assert Backtrack(**settings).accept(trial, 0.01) == reason
+
+
+class Seen(Backtrack):
+    """Refuses everything, and keeps what it saw."""
+
+    def accept(self, trial, max_kl):
+        TRIALS.append(trial)
+        return "no_gain"
+
+
+TRIALS = []
+
+
+@pytest.mark.parametrize("compound", [False, True])
+def test_the_expected_gain_of_a_try(case, compound):
+    """Fraction times gᵀs; compounded it is 1, 1/2, 1/8, 1/64 of it."""
+    policy, plain, batch = case
+    TRIALS.clear()
+    search = Seen(n_tries=4, compound_expected=compound)
+    step = NaturalStep(search=search, step_size=0.1, damping=0.1, cg_iterations=300)
+    assert step(policy, batch).reason == "no_gain"
+    g = plain.gain_gradient(plain.theta, batch)
+    matrix = plain.kl_hessian(plain.theta, batch.obs) + 0.1 * np.eye(len(g))
+    slope = 0.1 * g @ np.linalg.solve(matrix, g)
+    weights = [1, 1 / 2, 1 / 8, 1 / 64] if compound else [1, 1 / 2, 1 / 4, 1 / 8]
+    expected = [trial.expected for trial in TRIALS]
+    np.testing.assert_allclose(expected, slope * np.array(weights), rtol=1e-9)
+
+
+def test_the_two_ways_of_failing(case):
+    """Change nothing; or take what lies beyond the last try."""
+    policy, plain, batch = case
+    settings = {"step_size": 0.1, "damping": 0.1, "cg_iterations": 300}
+    step = NaturalStep(search=Seen(n_tries=3), **settings)
+    assert not step(policy, batch).accepted
+    assert np.array_equal(plain.read(policy), plain.theta)
+    step = NaturalStep(search=Seen(n_tries=3, on_failure="smallest"), **settings)
+    report = step(policy, batch)
+    assert (report.reason, report.fraction, report.accepted) == (
+        "smallest",
+        1 / 8,
+        True,
+    )
+    g = plain.gain_gradient(plain.theta, batch)
+    matrix = plain.kl_hessian(plain.theta, batch.obs) + 0.1 * np.eye(len(g))
+    truth = 0.1 / 8 * np.linalg.solve(matrix, g)
+    found = plain.read(policy) - plain.theta
+    assert np.abs(found - truth).max() < 1e-9 * np.abs(truth).max()
+    kl = plain.kl(plain.theta, plain.read(policy), batch.obs).mean()
+    assert report.kl == pytest.approx(kl, rel=1e-9)
+
+
+# The value function by a natural step
+
+
+def test_a_natural_fit_is_a_gauss_newton_step_in_units_of_the_error(float64, rng):
+    """(JᵀJ/σ² + λ)x = Jᵀr/σ², scaled so that half of xᵀ(…)x is ε."""
+    vf = ValueFunction(3, (4,), seed=0)
+    obs, target = rng.standard_normal((30, 3)), rng.standard_normal(30)
+    before, names = flatten(vf), sorted(dict(vf.namedparams()))
+    residual = target - vf(obs).array[:, 0]
+    sizes = np.cumsum([dict(vf.namedparams())[name].size for name in names])[:-1]
+
+    def values(theta):
+        w0, b0, w1, b1 = np.split(theta, sizes)
+        return np.tanh(obs @ w0.reshape(4, 3).T + b0) @ w1 + b1
+
+    assert [name[-3:] for name in names] == ["0/W", "0/b", "1/W", "1/b"]
+    jacobian = column_by_column(values, before)
+    variance = (residual**2).mean()
+    g = jacobian.T @ residual / 30 / variance
+    matrix = jacobian.T @ jacobian / 30 / variance + 0.1 * np.eye(len(g))
+    x = np.linalg.solve(matrix, g)
+    truth = (2 * 0.02 / g.dot(x)) ** 0.5 * x
+    batch = make_batch_of(obs, target)
+    step = NaturalStep(
+        objective="likelihood", damping=0.1, cg_iterations=300, max_kl=0.02, search=None
+    )
+    report = NaturalFit(step)(vf, None, batch, rng)
+    found = flatten(vf) - before
+    assert np.abs(found - truth).max() < 1e-5 * np.abs(truth).max()
+    assert report.loss == pytest.approx(variance)
+
+
+def make_batch_of(obs, target):
+    from chainertrpo import Batch
+
+    return Batch(obs, None, None, None, target)
+
+
+# Advantages and targets
+
+
+def estimates(**settings):
+    """Advantages, targets and returns of the same paths under an `Estimation`."""
+    agent = make_agent(
+        normalize=False,
+        gamma=0.9,
+        lambd=0.8,
+        estimation=Estimation(**settings),
+    )
+    paths = some_paths()
+    batch, beliefs = agent.batch(paths)
+    returns = []
+    for path in paths:
+        last = 0 if path.terminal else agent.vf(path.obs[-1:]).array.item()
+        for reward in path.reward[::-1]:
+            last = reward + 0.9 * last
+            returns.append(last)
+    order = np.concatenate(
+        [np.arange(n)[::-1] + s for n, s in ((7, 0), (9, 7), (4, 16))]
+    )
+    return batch, beliefs.value, np.array(returns)[order]
+
+
+def test_targets_are_what_they_are_called():
+    batch, value, returns = estimates()
+    raw = batch.value_target - value
+    np.testing.assert_allclose(batch.advantage, standardize(raw), atol=1e-5)
+    batch, _, _ = estimates(value_target="return")
+    np.testing.assert_allclose(batch.value_target, returns, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(batch.advantage, standardize(raw), atol=1e-5)
+    batch, _, _ = estimates(value_target="return_plus_advantage")
+    np.testing.assert_allclose(
+        batch.value_target, returns + standardize(raw), rtol=1e-4, atol=1e-5
+    )
+    batch, _, _ = estimates(advantage="return")
+    np.testing.assert_allclose(batch.advantage, standardize(returns), atol=1e-5)
+
+
+def test_advantages_are_divided_by_what_is_asked_for():
+    x = np.array([1.0, 2.0, 6.0])
+    c = x - 3
+    np.testing.assert_allclose(standardize(x, 0.0), c / (14 / 3) ** 0.5)
+    np.testing.assert_allclose(standardize(x, 0.0, "unbiased_std"), c / 7**0.5)
+    np.testing.assert_allclose(standardize(x, 0.5, "variance"), c / (14 / 3 + 0.5))
+    variance, _, _ = estimates(standardize_by="variance", standardize_eps=0.5)
+    plain, value, _ = estimates()
+    np.testing.assert_allclose(
+        variance.advantage,
+        standardize(plain.value_target - value, 0.5, "variance"),
+        atol=1e-5,
+    )
+
+
+@pytest.mark.parametrize("when", ["before_step", "before_log_prob", "after_step"])
+def test_when_the_normalizer_learns(when):
+    """Which statistics log π_old and the update's observations are of."""
+    agent = make_agent(estimation=Estimation(normalizer_learns=when))
+    paths = [Path(p.obs * 3 + 1, p.action, p.reward, p.terminal) for p in some_paths()]
+    raw = np.concatenate([path.obs[:-1] for path in paths])
+    action = np.concatenate([path.action for path in paths])
+    old = agent.obs_normalizer(raw, update=False)
+    batch, beliefs = agent.batch(paths)
+    new = agent.obs_normalizer(raw, update=False)
+    assert not np.allclose(old, new, atol=0.1)
+    assert np.array_equal(batch.obs, old if when == "after_step" else new)
+    with chainer.no_backprop_mode():
+        dist = agent.policy(new if when == "before_log_prob" else old)
+        np.testing.assert_allclose(
+            batch.log_prob, dist.log_prob(action).array, rtol=1e-5
+        )
+        value = agent.vf(old).array[:, 0]
+    np.testing.assert_allclose(beliefs.value, value, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "make, settings",
+    [
+        (Estimation, {"value_target": "returns"}),
+        (Estimation, {"standardize_by": "sd"}),
+        (Estimation, {"standardize_eps": -1}),
+        (Backtrack, {"on_failure": "keep"}),
+        (Backtrack, {"kl_slack": 0.0}),
+        (NaturalStep, {"kl_side": "both"}),
+        (NaturalStep, {"objective": "reward"}),
+        (NaturalStep, {"repeats": 0}),
+        (NaturalStep, {"step_size": -0.1}),
+        (NaturalStep, {"cg_eps": -1.0}),
+    ],
+)
+def test_refuses_what_cannot_work(make, settings):
+    (name,) = settings
+    with pytest.raises(ValueError, match=name):
+        make(**settings)
