@@ -9,6 +9,7 @@ import pytest
 
 ROOT = pathlib.Path(chainertrpo.__file__).parent
 LAYERS = ["numerics", "policies", "data", "updates", "agents", "experiments"]
+LAYERS += ["comparison"]
 OPTIONAL = {"cupy", "gym", "gymnasium", "mujoco", "matplotlib", "mpi4py", "pygame"}
 
 
