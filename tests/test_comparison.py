@@ -7,6 +7,7 @@ import sys
 import time
 
 from chainertrpo.comparison import (
+    COLUMNS,
     TASK,
     TASKS,
     Row,
@@ -269,3 +270,9 @@ def test_a_failing_run_does_not_stop_the_others(tmp_path, short_task, capsys):
     assert rows_of(bad) == []
     with pytest.raises(ValueError, match="jobs >= 1"):
         run_all([good], 0)
+
+
+def test_the_table_of_another_library_has_our_columns():
+    root = os.path.dirname(os.path.dirname(__file__))
+    with open(os.path.join(root, "benchmarks", "compare_pfrl.py")) as file:
+        assert f'"{",".join(COLUMNS)}"' in file.read()
