@@ -113,6 +113,7 @@ def draw_curves(rows, env, path, *, statistic=interquartile_mean, name="IQM", rn
             axes.axhline(TASKS[env].goal, color="0.3", ls=":", lw=1, label="goal")
         axes.set_xlabel(x)
         axes.set_xlim(left=0)
+        axes.locator_params(axis="x", nbins=6)
         axes.grid(alpha=0.3)
     by_steps.set_ylabel(f"return, {name} over runs, 95 % bootstrap band")
     figure.suptitle(env)
@@ -142,11 +143,13 @@ def _mark_published(axes, env):
     for row in published(env, ("TRPO", "NPG")):
         if row.steps is not None and row.steps <= end:
             sources[row.source, row.version, row.algorithm].append(row)
-    markers = "sDv^<>pPX*hd"
+    import matplotlib
+
+    markers, colors = "sDv^<>pPX*hd", matplotlib.colormaps["tab20b"].colors
     for i, ((source, version, algorithm), rows) in enumerate(sources.items()):
         steps, means = [row.steps for row in rows], [row.mean for row in rows]
         label = f"{algorithm}, {version or 'version ?'}: {source.split(',')[0]}"
-        style = {"color": "0.35", "marker": markers[i % len(markers)], "ms": 5}
+        style = {"color": colors[7 * i % 20], "marker": markers[i % 12], "ms": 5}
         if len(rows) > 1:
             axes.plot(steps, means, lw=0.8, ls="--", label=label, **style)
             continue
