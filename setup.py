@@ -31,6 +31,7 @@ setup(
     license="MIT",
     python_requires=">=3.8",
     packages=find_packages(include=["chainertrpo", "chainertrpo.*"]),
+    package_data={"chainertrpo.comparison": ["published.csv"]},
     install_requires=[
         "numpy>=1.22",
         "chainer==7.8.1",

@@ -145,3 +145,24 @@ def test_train_on_the_gpu(tmp_path):
     flags = ["--env", "CartPole", "--steps", 1500, "--trpo-update-interval", 500]
     out = run(TRAIN, *flags, "--gpu", 0, "--outdir", tmp_path).stdout
     assert "@cupy:0" in out
+
+
+def test_compare_then_only_report(tmp_path):
+    flags = ["--presets", "task", "chainerrl-class", "--envs", "CartPole-v1"]
+    flags += ["--seeds", 0, "--steps", 4096, "--jobs", 1, "--outdir", tmp_path]
+    flags += ["--eval-n-runs", 2, "--final-n-runs", 3]
+    done = run("examples/compare_trpo.py", *flags)
+    assert "2/2 runs" in done.stderr and "00:00 left" in done.stderr
+    files = {path.name for path in tmp_path.iterdir()}
+    assert files == {"runs", "CartPole-v1.png", "evaluations.csv", "table.md"}
+    table = (tmp_path / "table.md").read_text("utf-8")
+    assert table in done.stdout and "Goal: 495.0 or more." in table
+    # Another library's rows are one more row of the table.
+    rows = (tmp_path / "evaluations.csv").read_text("utf-8")
+    other = tmp_path / "other.csv"
+    other.write_text(rows.replace("chainertrpo,", "pfrl,"), "utf-8")
+    flags += ["--only-report", "--also", other]
+    assert "**pfrl task**" in run("examples/compare_trpo.py", *flags).stdout
+    flags[flags.index("--steps") + 1] = 5000
+    done = run("examples/compare_trpo.py", *flags, code=1)
+    assert "error: " in done.stderr and "Take another --outdir" in done.stderr

@@ -10,6 +10,7 @@ import pytest
 ROOT = pathlib.Path(chainertrpo.__file__).parent
 ROOM_FOR_ALL = {"_compat", "_threads"}  # beneath the layers
 LAYERS = ["numerics", "policies", "data", "updates", "agents", "experiments"]
+LAYERS += ["comparison"]
 OPTIONAL = {"cupy", "gym", "gymnasium", "mujoco", "matplotlib", "mpi4py", "pygame"}
 
 

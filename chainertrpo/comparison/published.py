@@ -1,0 +1,104 @@
+"""What others have published: ``published.csv``, one row a number."""
+
+import csv
+import os
+import typing
+
+PATH = os.path.join(os.path.dirname(os.path.abspath(__file__)), "published.csv")
+
+
+class Published(typing.NamedTuple):
+    """One published score.
+
+    A learning curve, such as those in openai/imitation's training logs, is several rows
+    of one source with different steps.
+
+    Attributes
+    ----------
+    env, version : str
+        ``HalfCheetah`` and ``v2``; the version is empty where there is none.
+    algorithm : str
+        ``TRPO``, ``NPG``, ``PPO``, ``GAIL``, ``BC``, …
+    steps : int or None
+        Environment steps of training; None: not stated.
+    seeds : int or None
+        Training runs behind the number; None: not stated.
+    mean : float
+        Undiscounted return of an episode.
+    spread : float or None
+        What stands after ±.
+    spread_kind : str
+        ``standard error``, ``standard deviation over seeds``, ``standard deviation over
+        episodes`` or ``not stated``; empty without a spread.
+    setting : str
+        How it was evaluated, and what else one has to know.
+    source : str
+        Where it stands.
+    """
+
+    env: str
+    version: str
+    algorithm: str
+    steps: typing.Optional[int]
+    seeds: typing.Optional[int]
+    mean: float
+    spread: typing.Optional[float]
+    spread_kind: str
+    setting: str
+    source: str
+
+
+def published(env=None, algorithms=None):
+    """Read the published scores.
+
+    Parameters
+    ----------
+    env : str, optional
+        An environment, with or without its version; rows of all its versions.
+    algorithms : sequence of str, optional
+        Only these.
+
+    Returns
+    -------
+    list of Published
+        In the file's order.
+    """
+    with open(PATH, newline="", encoding="utf-8") as file:
+        rows = [_parse(row) for row in csv.DictReader(file)]
+    if env is not None:
+        rows = [row for row in rows if row.env == base_name(env)]
+    if algorithms is not None:
+        rows = [row for row in rows if row.algorithm in algorithms]
+    return rows
+
+
+def base_name(env):
+    """Return an environment's id without its version.
+
+    Parameters
+    ----------
+    env : str
+        Such as ``Hopper-v4``.
+
+    Returns
+    -------
+    str
+        Such as ``Hopper``.
+    """
+    name, _, version = env.rpartition("-v")
+    return name if name and version.isdigit() else env
+
+
+def _parse(row):
+    def number(name, kind):
+        return kind(row[name]) if row[name] else None
+
+    return Published(
+        **{
+            **row,
+            "steps": number("steps", int),
+            "seeds": number("seeds", int),
+            "mean": float(row["mean"]),
+            "spread": number("spread", float),
+        }
+    )

@@ -1,0 +1,121 @@
+r"""Compare settings: presets by environments by seeds, beside published numbers.
+
+    python examples/compare_trpo.py --presets chainerrl-reproduction \
+        --envs Hopper-v4 Walker2d-v4 --seeds 0 1 2 3 4 --steps 2000000 --jobs 2
+    python examples/compare_trpo.py --presets task --envs CartPole-v1 Acrobot-v1
+
+The same command goes on where it stopped: finished runs stay, a killed one resumes from
+its checkpoint.  --outdir then holds evaluations.csv (every evaluation, one a row),
+<env>.png (curves) and table.md.  The preset `task` stands for the settings recorded for an
+environment (chainertrpo.comparison.TASKS).  --also adds tables in the same format, such as
+another library's (benchmarks/compare_pfrl.py).
+"""
+
+import argparse
+import os
+import signal
+import sys
+
+from chainertrpo import PRESETS
+from chainertrpo.comparison import (
+    TASK,
+    draw_curves,
+    interquartile_mean,
+    make_plan,
+    markdown_report,
+    mean,
+    read_rows,
+    rows_of,
+    run_all,
+    write_rows,
+)
+from chainertrpo.data import BadFileError
+from chainertrpo.data.files import write_atomically
+from chainertrpo.experiments import BadEnvironmentError, available_cores
+
+STATISTICS = {"iqm": (interquartile_mean, "IQM"), "mean": (mean, "mean")}
+
+
+def parse_args():
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    names = [TASK, *sorted(PRESETS)]
+    add("--presets", nargs="+", choices=names, default=["chainerrl-reproduction"])
+    add("--envs", nargs="+", default=["Hopper-v4"], metavar="ENV")
+    add("--seeds", nargs="+", type=int, default=[0, 1, 2], metavar="SEED")
+    add("--steps", type=int, help="environment steps (default: the task's, or 1000000)")
+    add("--jobs", type=int, default=available_cores(), help="runs at a time")
+    add("--outdir", default="results/comparison", help="default results/comparison")
+    add("--eval-interval", type=int, help="steps (default: a twentieth of --steps)")
+    add("--eval-n-runs", type=int, default=10, help="episodes each (default 10)")
+    add("--final-n-runs", type=int, default=100, help="episodes (default 100)")
+    add("--statistic", choices=sorted(STATISTICS), default="iqm", help="of the curves")
+    add("--also", nargs="+", default=[], metavar="CSV", help="tables to add")
+    add("--only-report", action="store_true", help="train nothing, write what is there")
+    args = parser.parse_args()
+    for name in ("steps", "jobs", "eval_interval", "eval_n_runs", "final_n_runs"):
+        value = getattr(args, name)
+        if value is not None and value < 1:
+            flag = name.replace("_", "-")
+            parser.error(f"--{flag} {value}: expected a number of 1 or more")
+    if not all(0 <= seed < 2**31 for seed in args.seeds):
+        parser.error(f"--seeds {args.seeds}: expected numbers in [0, 2**31)")
+    return args
+
+
+def report(folders, args):
+    """Write the tidy table, the curves and the Markdown table."""
+    rows = [row for folder in folders for row in rows_of(folder)]
+    for path in args.also:
+        rows += read_rows(path)
+    if not rows:
+        sys.exit("error: there is no evaluation yet")
+    write_rows(os.path.join(args.outdir, "evaluations.csv"), rows)
+    statistic, name = STATISTICS[args.statistic]
+    pictures = {env: f"{env}.png" for env in sorted({row.env for row in rows})}
+    for env, picture in pictures.items():
+        path = os.path.join(args.outdir, picture)
+        draw_curves(rows, env, path, statistic=statistic, name=name)
+    text = markdown_report(rows, pictures)
+    write_atomically(os.path.join(args.outdir, "table.md"), text.encode("utf-8"))
+    print(text)
+    print(f"table   {args.outdir}/table.md")
+    print(
+        f"curves  {', '.join(os.path.join(args.outdir, p) for p in pictures.values())}"
+    )
+    print(f"rows    {args.outdir}/evaluations.csv")
+
+
+def main():
+    """Run; a mistake of the user is one line, not a traceback."""
+    args = parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
+    failed = {}
+    try:
+        folders = make_plan(
+            args.outdir,
+            args.presets,
+            args.envs,
+            args.seeds,
+            args.steps,
+            eval_interval=args.eval_interval,
+            eval_n_runs=args.eval_n_runs,
+            final_n_runs=args.final_n_runs,
+        )
+        if not args.only_report:
+            failed = run_all(folders, args.jobs)
+        report(folders, args)
+    except KeyboardInterrupt:
+        sys.exit("\nstopped; the same command goes on")
+    except (BadEnvironmentError, BadFileError, FileNotFoundError, ValueError) as error:
+        sys.exit(f"error: {error}")
+    for folder, line in failed.items():
+        print(f"failed  {folder}: {line}; see log.txt there", file=sys.stderr)
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
