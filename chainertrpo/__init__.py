@@ -8,7 +8,7 @@ from chainertrpo import _compat  # noqa: F401  isort: skip  (before anything of 
 
 __version__ = "0.1.0"
 
-from chainertrpo.agents import PRESETS, TRPO, make_agent, settings_of
+from chainertrpo.agents import GAIL, PRESETS, TRPO, make_agent, settings_of
 from chainertrpo.data import Batch, Path
 from chainertrpo.policies import (
     EmpiricalNormalization,
@@ -16,12 +16,14 @@ from chainertrpo.policies import (
     SoftmaxPolicy,
     ValueFunction,
 )
-from chainertrpo.updates import NaturalStep, ValueFit
+from chainertrpo.updates import Discriminator, NaturalStep, ValueFit
 
 __all__ = [
+    "GAIL",
     "PRESETS",
     "TRPO",
     "Batch",
+    "Discriminator",
     "EmpiricalNormalization",
     "GaussianPolicy",
     "NaturalStep",

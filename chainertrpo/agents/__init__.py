@@ -1,11 +1,13 @@
 """The agents, and the settings they had in history."""
 
+from chainertrpo.agents.gail import GAIL
 from chainertrpo.agents.on_policy import OnPolicyAgent
 from chainertrpo.agents.presets import DEFAULT_PRESET, PRESETS, make_agent, settings_of
 from chainertrpo.agents.variants import TRPO
 
 __all__ = [
     "DEFAULT_PRESET",
+    "GAIL",
     "PRESETS",
     "TRPO",
     "OnPolicyAgent",

@@ -49,7 +49,9 @@ class OnPolicyAgent:
     fit : callable
         (vf, vf_optimizer, batch, rng) -> FitReport.
     rewards : callable
-        list of Path -> list of Path: whose rewards count.
+        list of Path -> list of Path: whose rewards count.  If it has ``saved``,
+        ``get_state``, ``set_state`` and ``get_statistics`` (see `Discriminator`), it is
+        saved and reported with the agent.
     obs_normalizer : EmpiricalNormalization, optional
         Moved to the host, where it is used.
     gamma, lambd : float
@@ -356,7 +358,8 @@ class OnPolicyAgent:
             average_policy_step_size (fraction of the full step, 0 if rejected),
             explained_variance (of the last update's value targets); nan before any.
         """
-        return self._statistics.named()
+        more = getattr(self.rewards, "get_statistics", list)
+        return self._statistics.named() + more()
 
     # Files
 
@@ -390,7 +393,9 @@ class OnPolicyAgent:
         dict
             Random streams, statistics and the number of updates; not running paths.
         """
+        rewards = getattr(self.rewards, "get_state", dict)
         return {
+            "rewards": rewards(),
             "streams": {k: rng.bit_generator.state for k, rng in self._streams.items()},
             "statistics": self._statistics.get_state(),
             "n_updates": self.n_updates,
@@ -408,9 +413,12 @@ class OnPolicyAgent:
             rng.bit_generator.state = state["streams"][name]
         self._statistics.set_state(state["statistics"])
         self.n_updates = state["n_updates"]
+        if hasattr(self.rewards, "set_state"):
+            self.rewards.set_state(state["rewards"])
 
     def _saved(self):
         objects = {name: getattr(self, name) for name in self.saved_attributes}
+        objects.update(getattr(self.rewards, "saved", dict)())
         return {name: x for name, x in objects.items() if x is not None}
 
     # Helpers

@@ -1,5 +1,6 @@
 """One improvement of a link from one batch; each returns a report."""
 
+from chainertrpo.updates.discriminator import Discriminator, DiscriminatorReport
 from chainertrpo.updates.gradient import FitReport, ValueFit, minibatches
 from chainertrpo.updates.local import (
     CURVATURES,
@@ -10,8 +11,18 @@ from chainertrpo.updates.local import (
 )
 from chainertrpo.updates.natural import Backtrack, NaturalStep, StepReport
 from chainertrpo.updates.objectives import max_kl, mean_entropy, mean_kl, surrogate
+from chainertrpo.updates.reward_forms import (
+    REWARD_FORMS,
+    TerminationBiasWarning,
+    reward_of,
+)
 
 __all__ = [
+    "DiscriminatorReport",
+    "Discriminator",
+    "reward_of",
+    "TerminationBiasWarning",
+    "REWARD_FORMS",
     "CURVATURES",
     "Backtrack",
     "FitReport",
