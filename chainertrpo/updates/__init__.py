@@ -1,5 +1,6 @@
 """One improvement of a link from one batch; each returns a report."""
 
+from chainertrpo.updates.cloning import Cloning, CloningReport
 from chainertrpo.updates.discriminator import Discriminator, DiscriminatorReport
 from chainertrpo.updates.gradient import FitReport, ValueFit, minibatches
 from chainertrpo.updates.local import (
@@ -18,6 +19,8 @@ from chainertrpo.updates.reward_forms import (
 )
 
 __all__ = [
+    "Cloning",
+    "CloningReport",
     "DiscriminatorReport",
     "Discriminator",
     "reward_of",
