@@ -9,7 +9,10 @@ import pytest
 
 ROOT = pathlib.Path(chainertrpo.__file__).parent
 LAYERS = ["numerics", "policies", "data", "updates", "agents", "experiments"]
-OPTIONAL = {"cupy", "gym", "gymnasium", "mujoco", "matplotlib", "mpi4py", "pygame"}
+OPTIONAL = {
+    *("cupy", "gym", "gymnasium", "h5py", "matplotlib", "minari", "mpi4py", "mujoco"),
+    "pygame",
+}
 
 
 def sources():
