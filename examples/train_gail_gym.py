@@ -98,6 +98,11 @@ def build(args, env, demos):
     judge = {}
     if args.gradient_penalty is not None:
         judge["gradient_penalty"] = args.gradient_penalty
+    if args.absorbing and env.max_episode_steps is None:
+        raise BadEnvironmentError(
+            f"--absorbing needs an environment with a time limit, and {env.id} has none. "
+            "Give --fixed-horizon H instead."
+        )
     if args.absorbing:
         judge["absorbing_horizon"] = env.max_episode_steps
     interval = args.update_interval
