@@ -47,6 +47,8 @@ setup(
         # No CuPy for CUDA 13 has been built for older Pythons.
         "cuda13": ["cupy-cuda13x[ctk]>=14; python_version >= '3.10'"],
         "video": ["moviepy", "pygame"],
+        "record": ["pygame"],
+        "demos": ["h5py", "minari; python_version >= '3.9'"],
         "notebooks": [*NOTEBOOKS, "jupyterlab"],
         "test": TEST,
         "dev": [*TEST, "ruff==0.17.5", "pre-commit"],

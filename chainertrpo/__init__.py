@@ -9,6 +9,7 @@ from chainertrpo import _compat  # noqa: F401  isort: skip  (before anything of 
 __version__ = "0.1.0"
 
 from chainertrpo.agents import (
+    GAIL,
     NPG,
     PPO,
     PRESETS,
@@ -27,15 +28,17 @@ from chainertrpo.policies import (
     SoftmaxPolicy,
     ValueFunction,
 )
-from chainertrpo.updates import GradientStep, NaturalStep, ValueFit
+from chainertrpo.updates import Discriminator, GradientStep, NaturalStep, ValueFit
 
 __all__ = [
+    "GAIL",
     "NPG",
     "PPO",
     "PRESETS",
     "TRPO",
     "ActorCritic",
     "Batch",
+    "Discriminator",
     "EmpiricalNormalization",
     "GaussianPolicy",
     "GradientStep",

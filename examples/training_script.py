@@ -19,13 +19,13 @@ from chainertrpo.experiments import (
     BadEnvironmentError,
     EpisodeLog,
     Interrupted,
-    LinearInterpolationHook,
     Progress,
     available_cores,
     draw_learning_curve,
     eval_performance,
     make_env,
     prepare_run_folder,
+    scheduled,
     train_agent_parallel,
     train_agent_with_evaluation,
 )
@@ -187,21 +187,6 @@ def describe(agent, env, args):
     print(f"workers       {args.workers or 'none: this process steps the environment'}")
 
 
-def schedules(settings, steps):
-    """Hooks that move what a preset lets move, from the first step to the last."""
-
-    def hook(path, start, stop):
-        *owners, name = path.split(".")
-
-        def assign(env, agent, value):
-            setattr(functools.reduce(getattr, owners, agent), name, value)
-
-        return LinearInterpolationHook(steps, start, stop, assign)
-
-    moving = settings.get("schedules") or {}
-    return [hook(path, *ends) for path, ends in moving.items()]
-
-
 def demo(args):
     """Evaluate a saved agent and print its score."""
     env = environment(args, args.seed, test=True)
@@ -240,7 +225,7 @@ def train(args):
         "eval_n_steps": None,
         "eval_n_episodes": args.eval_n_runs,
         "eval_interval": args.eval_interval,
-        "step_hooks": [progress, *schedules(settings, args.steps)],
+        "step_hooks": [progress, *scheduled(settings, args.steps)],
         "episode_hooks": [progress.episode, log],
     }
     start = time.time()

@@ -211,8 +211,8 @@ def test_every_task_has_settings_that_build_an_agent():
 def short_task(monkeypatch):
     """CartPole in 25 small batches, with a checkpoint after ten and after twenty."""
     small = {"hidden_sizes": [8]}
-    agent = {"update_interval": 200, "vf_epochs": 1}
-    changes = {"agent": agent, "policy": small, "vf": small}
+    agent = {"update_interval": 200}
+    changes = {"agent": agent, "fit": {"epochs": 1}, "policy": small, "vf": small}
     task = Task(5000, 495.0, "chainerrl-class", changes)
     monkeypatch.setitem(TASKS, "CartPole-v1", task)
     monkeypatch.setenv("PYTHONPATH", os.path.dirname(os.path.dirname(__file__)))

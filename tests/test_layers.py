@@ -11,7 +11,10 @@ ROOT = pathlib.Path(chainertrpo.__file__).parent
 ROOM_FOR_ALL = {"_compat", "_threads"}  # beneath the layers
 LAYERS = ["numerics", "policies", "data", "updates", "agents", "experiments"]
 LAYERS += ["comparison"]
-OPTIONAL = {"cupy", "gym", "gymnasium", "mujoco", "matplotlib", "mpi4py", "pygame"}
+OPTIONAL = {
+    *("cupy", "gym", "gymnasium", "h5py", "matplotlib", "minari", "mpi4py", "mujoco"),
+    "pygame",
+}
 
 
 def sources():

@@ -1,6 +1,8 @@
 """The agents, and the settings they had in history."""
 
 from chainertrpo.agents.batching import Estimation
+from chainertrpo.agents.gail import GAIL
+from chainertrpo.agents.gail_presets import GAIL_PRESETS, make_gail_agent
 from chainertrpo.agents.on_policy import OnPolicyAgent
 from chainertrpo.agents.ppo import PPO
 from chainertrpo.agents.presets import (
@@ -11,6 +13,7 @@ from chainertrpo.agents.presets import (
     make_agent,
     settings_of,
 )
+from chainertrpo.agents.pretraining import clone_expert
 from chainertrpo.agents.variants import (
     NPG,
     TRPO,
@@ -22,6 +25,10 @@ from chainertrpo.agents.variants import (
 __all__ = [
     "DEFAULT_PPO_PRESET",
     "DEFAULT_PRESET",
+    "GAIL",
+    "GAIL_PRESETS",
+    "clone_expert",
+    "make_gail_agent",
     "NPG",
     "PPO",
     "PRESETS",

@@ -49,7 +49,9 @@ class OnPolicyAgent:
         Gives distribution and values at once, as `policy` and `vf` do apart; then
         `improve` and `optimizer` are for it, and `fit` has nothing to do.
     rewards : callable
-        list of Path -> list of Path: whose rewards count.
+        list of Path -> list of Path: whose rewards count.  If it has ``saved``,
+        ``get_state``, ``set_state`` and ``get_statistics`` (see `Discriminator`), it is
+        saved and reported with the agent.
     gamma, lambd : float
         Discount γ and GAE's λ, in [0, 1].
     phi : callable
@@ -369,7 +371,8 @@ class OnPolicyAgent:
             PPO's are average_value_loss, average_policy_loss and n_updates instead of KL
             and step size.
         """
-        return self._statistics.named()
+        more = getattr(self.rewards, "get_statistics", list)
+        return self._statistics.named() + more()
 
     # Files
 
@@ -407,7 +410,9 @@ class OnPolicyAgent:
         dict
             Random streams, statistics and the number of updates; not running paths.
         """
+        rewards = getattr(self.rewards, "get_state", dict)
         return {
+            "rewards": rewards(),
             "streams": {k: rng.bit_generator.state for k, rng in self._streams.items()},
             "statistics": self._statistics.get_state(),
             "n_updates": self.n_updates,
@@ -425,11 +430,14 @@ class OnPolicyAgent:
             rng.bit_generator.state = state["streams"][name]
         self._statistics.set_state(state["statistics"])
         self.n_updates = state["n_updates"]
+        if hasattr(self.rewards, "set_state"):
+            self.rewards.set_state(state["rewards"])
 
     def _saved(self):
         objects = {name: getattr(self, name) for name in self.saved_attributes}
         if getattr(self.improve, "target_kl", None) is not None:
             objects["penalty"] = Scalar(self.improve.beta)  # it has adapted
+        objects.update(getattr(self.rewards, "saved", dict)())
         return {name: x for name, x in objects.items() if x is not None}
 
     # Helpers

@@ -35,16 +35,9 @@ TASKS = {
         goal=495.0,
         preset="chainerrl-class",  # whose observations are not normalised
         changes={
-            "agent": {
-                "entropy_coef": 0.0,
-                "update_interval": 1024,
-                "gamma": 0.99,
-                "lambd": 0.98,
-                "conjugate_gradient_max_iter": 15,
-                "conjugate_gradient_damping": 1e-3,
-                "vf_epochs": 20,
-                "vf_batch_size": 512,
-            },
+            "agent": {"update_interval": 1024, "gamma": 0.99, "lambd": 0.98},
+            "step": {"entropy_coef": 0.0, "cg_iterations": 15, "damping": 1e-3},
+            "fit": {"epochs": 20, "batch_size": 512},
             "policy": {"init": "orthogonal"},
             "vf": {"init": "orthogonal", "last_scale": 1.0},
         },
@@ -54,14 +47,9 @@ TASKS = {
         goal=-85.0,
         preset="chainerrl-reproduction",
         changes={
-            "agent": {
-                "update_interval": 2048,
-                "gamma": 0.99,
-                "lambd": 0.97,
-                "conjugate_gradient_max_iter": 15,
-                "vf_epochs": 10,
-                "vf_batch_size": 64,
-            },
+            "agent": {"update_interval": 2048, "gamma": 0.99, "lambd": 0.97},
+            "step": {"cg_iterations": 15},
+            "fit": {"epochs": 10, "batch_size": 64},
         },
     ),
     "Pendulum-v1": Task(
@@ -69,14 +57,9 @@ TASKS = {
         goal=-200.0,
         preset="chainerrl-reproduction",
         changes={
-            "agent": {
-                "update_interval": 2048,
-                "gamma": 0.9,
-                "lambd": 0.95,
-                "conjugate_gradient_max_iter": 15,
-                "vf_epochs": 15,
-                "vf_batch_size": 64,
-            },
+            "agent": {"update_interval": 2048, "gamma": 0.9, "lambd": 0.95},
+            "step": {"cg_iterations": 15},
+            "fit": {"epochs": 15, "batch_size": 64},
         },
     ),
     "MountainCarContinuous-v0": Task(
@@ -86,14 +69,9 @@ TASKS = {
         goal=90.0,
         preset="chainerrl-reproduction",
         changes={
-            "agent": {
-                "update_interval": 8192,
-                "gamma": 0.99,
-                "lambd": 0.95,
-                "conjugate_gradient_max_iter": 15,
-                "vf_epochs": 10,
-                "vf_batch_size": 128,
-            },
+            "agent": {"update_interval": 8192, "gamma": 0.99, "lambd": 0.95},
+            "step": {"cg_iterations": 15},
+            "fit": {"epochs": 10, "batch_size": 128},
             "policy": {"log_std_init": 1.0},
         },
     ),

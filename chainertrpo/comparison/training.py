@@ -26,6 +26,7 @@ from chainertrpo.experiments import (
     eval_performance,
     make_env,
     read_table,
+    scheduled,
     train_agent_parallel,
 )
 
@@ -60,7 +61,8 @@ def _alone(folder):
 def _train(folder, run):
     # Seeds for evaluation are far from those of training, as in ChainerRL's examples.
     eval_env = make_env(run.env, 2**32 - 1 - run.seed)
-    agent = build(run, eval_env)
+    settings = settings_of(run.preset, **run.changes)
+    agent = build(run, settings, eval_env)
     write_json(os.path.join(folder, ENVIRONMENT), describe_environment())
     log = EpisodeLog(folder, resume=True)
     parent = os.getppid()
@@ -84,7 +86,7 @@ def _train(folder, run):
         eval_n_episodes=run.eval_n_runs,
         eval_interval=run.eval_interval,
         resume=True,
-        step_hooks=[note_step],
+        step_hooks=[note_step, *scheduled(settings, run.steps)],
         episode_hooks=[log],
     )
     log.close()
@@ -96,13 +98,15 @@ def _train(folder, run):
     draw_learning_curve(folder)
 
 
-def build(run, env):
+def build(run, settings, env):
     """Build a run's agent.
 
     Parameters
     ----------
     run : Run
         What to build.
+    settings : dict
+        Of its preset, with its changes.
     env : Env
         For its spaces.
 
@@ -112,7 +116,6 @@ def build(run, env):
         With Gauss–Newton products where its preset says double backprop: they are equal
         to rounding, and several times faster.
     """
-    settings = settings_of(run.preset, **run.changes)
     agent = make_agent(env.observation_space, env.action_space, settings, seed=run.seed)
     if getattr(agent.improve, "curvature", None) == "hessian":
         agent.improve = dataclasses.replace(agent.improve, curvature="gauss_newton")

@@ -1,5 +1,16 @@
-"""Paths, batches, advantages and files; NumPy only."""
+"""Paths, batches, advantages, demonstrations and files; NumPy only."""
 
+from chainertrpo.data.curation import merge, select, subsample
+from chainertrpo.data.demonstration_files import (
+    read_demonstrations,
+    write_demonstrations,
+)
+from chainertrpo.data.demonstrations import (
+    Demonstrations,
+    Episode,
+    check_environment,
+    environment_header,
+)
 from chainertrpo.data.files import (
     BadFileError,
     read_json,
@@ -27,15 +38,24 @@ __all__ = [
     "BadFileError",
     "BadObservationError",
     "Batch",
+    "Demonstrations",
+    "Episode",
     "Path",
     "PathRecorder",
     "as_observation",
+    "check_environment",
     "discounted_sum",
+    "environment_header",
     "generalized_advantages",
+    "merge",
+    "read_demonstrations",
     "read_json",
     "read_npz",
+    "select",
     "standardize",
+    "subsample",
     "write_atomically",
+    "write_demonstrations",
     "write_json",
     "write_npz",
 ]

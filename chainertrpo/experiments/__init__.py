@@ -14,7 +14,7 @@ from chainertrpo.experiments.evaluation import (
     eval_performance,
     run_evaluation_episodes,
 )
-from chainertrpo.experiments.hooks import EpisodeLog, LinearInterpolationHook
+from chainertrpo.experiments.hooks import EpisodeLog, LinearInterpolationHook, scheduled
 from chainertrpo.experiments.parallel_training import (
     Interrupted,
     available_cores,
@@ -56,6 +56,7 @@ __all__ = [
     "read_table",
     "resolve",
     "run_evaluation_episodes",
+    "scheduled",
     "train_agent",
     "train_agent_batch",
     "train_agent_batch_with_evaluation",

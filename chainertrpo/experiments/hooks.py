@@ -5,6 +5,7 @@ episode hook is called at the end of every training episode: ``hook(t, total, le
 with the undiscounted return.
 """
 
+import functools
 import os
 
 
@@ -33,6 +34,35 @@ class LinearInterpolationHook:
         done = min(max(step - 1, 0) / (self.total_steps - 1), 1)
         value = self.start_value + done * (self.stop_value - self.start_value)
         self.setter(env, agent, value)
+
+
+def scheduled(settings, steps):
+    """Hooks that move what a preset lets move, from the first step to the last.
+
+    Parameters
+    ----------
+    settings : dict
+        Of `settings_of`; ``schedules`` is {attribute of the agent: (first, last value)},
+        the attribute as in ``optimizer.alpha``.
+    steps : int
+        Of the run.
+
+    Returns
+    -------
+    list of LinearInterpolationHook
+        None for a preset whose settings stay.
+    """
+
+    def hook(path, start, stop):
+        *owners, name = path.split(".")
+
+        def assign(env, agent, value):
+            setattr(functools.reduce(getattr, owners, agent), name, value)
+
+        return LinearInterpolationHook(steps, start, stop, assign)
+
+    moving = settings.get("schedules") or {}
+    return [hook(path, *ends) for path, ends in moving.items()]
 
 
 class EpisodeLog:

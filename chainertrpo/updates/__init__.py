@@ -1,6 +1,8 @@
 """One improvement of a link from one batch; each returns a report."""
 
+from chainertrpo.updates.cloning import Cloning, CloningReport
 from chainertrpo.updates.compatible import compatible_weights, score_product
+from chainertrpo.updates.discriminator import Discriminator, DiscriminatorReport
 from chainertrpo.updates.gradient import GradientReport, GradientStep
 from chainertrpo.updates.local import (
     CURVATURES,
@@ -20,11 +22,23 @@ from chainertrpo.updates.objectives import (
     surrogate,
     value_loss,
 )
+from chainertrpo.updates.reward_forms import (
+    REWARD_FORMS,
+    TerminationBiasWarning,
+    reward_of,
+)
 from chainertrpo.updates.rows import minibatches
 from chainertrpo.updates.search import Backtrack
 from chainertrpo.updates.value import FitReport, ValueFit, fitted_with_the_policy
 
 __all__ = [
+    "Cloning",
+    "CloningReport",
+    "DiscriminatorReport",
+    "Discriminator",
+    "reward_of",
+    "TerminationBiasWarning",
+    "REWARD_FORMS",
     "CURVATURES",
     "Backtrack",
     "FitReport",

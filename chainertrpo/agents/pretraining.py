@@ -1,0 +1,56 @@
+"""An agent that begins as a clone of an expert."""
+
+from chainertrpo.updates.cloning import Cloning
+
+import chainer
+import numpy
+
+
+def clone_expert(
+    agent,
+    demonstrations,
+    cloning=Cloning(),  # noqa: B008 (frozen)
+    *,
+    learning_rate=1e-3,
+    log_std_floor=-1.0,
+    seed=0,
+):
+    """Fit an agent's policy to demonstrations by behaviour cloning.
+
+    The normaliser first learns from the demonstrations.  Afterwards a learned log σ is
+    raised to a floor: cloning drives σ towards 0, where the policy explores nothing and
+    its Fisher matrix is ill-conditioned.
+
+    Parameters
+    ----------
+    agent : OnPolicyAgent
+        Changed in place.
+    demonstrations : Demonstrations
+        Their kept pairs count.
+    cloning : Cloning
+        How.
+    learning_rate : float
+        Adam's.
+    log_std_floor : float or None
+        Lowest log σ; None leaves it, as for a clone that is only evaluated.
+    seed : int
+        Of the held-out pairs and the shuffling.
+
+    Returns
+    -------
+    CloningReport
+        Of the policy before its log σ was raised.
+    """
+    obs, action = demonstrations.pairs()
+    if agent.obs_normalizer is not None:
+        agent.obs_normalizer.experience(obs)
+        obs = chainer.as_array(agent.obs_normalizer(obs, update=False))
+    policy = agent.policy
+    optimizer = chainer.optimizers.Adam(alpha=learning_rate).setup(policy)
+    rng = numpy.random.default_rng([seed, 2])
+    report = cloning(policy, optimizer, obs, action, rng)
+    log_std = getattr(policy, "log_std", None)
+    if isinstance(log_std, chainer.Parameter) and log_std_floor is not None:
+        log_std.array[...] = policy.xp.maximum(log_std.array, log_std_floor)
+    agent._actor = agent.actor()
+    return report

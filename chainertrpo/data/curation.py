@@ -1,0 +1,98 @@
+"""Demonstrations made smaller or joined: subsample, select, merge."""
+
+import dataclasses
+
+from chainertrpo.data.demonstrations import Demonstrations, check_environment
+
+import numpy
+
+
+def subsample(demonstrations, every, seed=0):
+    """Keep every k-th pair of each episode, from a random offset in [0, k).
+
+    So Ho and Ermon (2016, arXiv:1606.03476, appendix B) made few data of long episodes.
+    The episodes stay whole; `Episode.kept` says which pairs count.  An episode shorter
+    than its offset keeps its first pair.
+
+    Parameters
+    ----------
+    demonstrations : Demonstrations
+        Whole ones.
+    every : int
+        k ≥ 1.
+    seed : int
+        Of the offsets.
+
+    Returns
+    -------
+    Demonstrations
+        With ``kept``.
+
+    Raises
+    ------
+    ValueError
+        `every` < 1.
+    """
+    if every < 1:
+        raise ValueError(f"expected every >= 1, got {every}.")
+    rng = numpy.random.default_rng(seed)
+    episodes = []
+    for episode in demonstrations.episodes:
+        n = len(episode.reward)
+        kept = numpy.zeros(n, bool)
+        offset = int(rng.integers(every))
+        kept[offset if offset < n else 0 :: every] = True
+        episodes.append(episode._replace(kept=kept))
+    return dataclasses.replace(demonstrations, episodes=episodes)
+
+
+def select(demonstrations, indices):
+    """Take some episodes.
+
+    Parameters
+    ----------
+    demonstrations : Demonstrations
+        Where from.
+    indices : sequence of int
+        Counted from 0.
+
+    Returns
+    -------
+    Demonstrations
+        In the order of `indices`.
+
+    Raises
+    ------
+    ValueError
+        There is no such episode.
+    """
+    count = len(demonstrations.episodes)
+    wrong = [i for i in indices if not 0 <= i < count]
+    if wrong:
+        raise ValueError(f"expected episodes in 0 … {count - 1}, got {wrong}.")
+    episodes = [demonstrations.episodes[i] for i in indices]
+    return dataclasses.replace(demonstrations, episodes=episodes)
+
+
+def merge(many):
+    """Join demonstrations of one environment.
+
+    Parameters
+    ----------
+    many : sequence of Demonstrations
+        At least one; of the same environment.
+
+    Returns
+    -------
+    Demonstrations
+        All episodes; `made_by` lists what was merged.
+    """
+    first = many[0]
+    for other in many[1:]:
+        check_environment(other, first.environment)
+    return Demonstrations(
+        [episode for one in many for episode in one.episodes],
+        first.environment,
+        {"kind": "merged", "of": [one.made_by for one in many]},
+        first.versions,
+    )

@@ -1,0 +1,155 @@
+"""Demonstration files, which cannot run code when read.
+
+A file is an ``.npz`` without pickles.  N steps of E episodes lie one after the other:
+``obs`` (N + E, S), ``action`` (N, A) or (N,), ``reward`` (N,), ``kept`` (N,), and for each
+episode ``length``, ``terminated``, ``truncated`` and ``seed`` (−1: unknown).  ``header``
+is JSON: format, version, environment with its spaces, who played, library versions, and
+the SHA-256 of every array.
+"""
+
+import hashlib
+import json
+
+from chainertrpo.data.demonstrations import Demonstrations, Episode, check_environment
+from chainertrpo.data.files import BadFileError, read_npz, write_npz
+
+import numpy
+
+FORMAT, VERSION = "chainertrpo demonstrations", 1
+ARRAYS = {  # name: kinds of dtype, number of dimensions
+    "obs": ("f", (2,)),
+    "action": ("if", (1, 2)),
+    "reward": ("f", (1,)),
+    "kept": ("b", (1,)),
+    "length": ("i", (1,)),
+    "terminated": ("b", (1,)),
+    "truncated": ("b", (1,)),
+    "seed": ("i", (1,)),
+}
+
+
+def write_demonstrations(path, demonstrations):
+    """Write demonstrations to a file, atomically.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        The ``.npz``.
+    demonstrations : Demonstrations
+        The episodes.
+    """
+    episodes = demonstrations.episodes
+    arrays = {
+        name: numpy.concatenate([getattr(e, name) for e in episodes])
+        for name in ("obs", "action", "reward", "kept")
+    }
+    arrays["length"] = numpy.array(demonstrations.lengths, numpy.int64)
+    for name, dtype in (("terminated", bool), ("truncated", bool), ("seed", "i8")):
+        arrays[name] = numpy.array([getattr(e, name) for e in episodes], dtype)
+    header = {
+        "format": FORMAT,
+        "version": VERSION,
+        "environment": demonstrations.environment,
+        "made_by": demonstrations.made_by,
+        "versions": demonstrations.versions,
+        "sha256": {name: _digest(array) for name, array in arrays.items()},
+    }
+    write_npz(path, {**arrays, "header": numpy.array(json.dumps(header))})
+
+
+def read_demonstrations(path, environment=None):
+    """Read and check a file of demonstrations.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        What `write_demonstrations` wrote.
+    environment : dict, optional
+        Must be theirs: see `check_environment`.
+
+    Returns
+    -------
+    Demonstrations
+        Everything in them has been checked.
+
+    Raises
+    ------
+    BadFileError
+        The file is damaged, of another kind or environment, or contradicts itself.
+    """
+    arrays = read_npz(path)
+    try:
+        header = _read_header(arrays)
+        for name, (kinds, dimensions) in ARRAYS.items():
+            _check_array(name, arrays[name], kinds, dimensions, header["sha256"])
+        demonstrations = Demonstrations(
+            _episodes(arrays),
+            header["environment"],
+            header.get("made_by", {}),
+            header.get("versions", {}),
+        )
+        if environment is not None:
+            check_environment(demonstrations, environment)
+    except ValueError as error:
+        raise BadFileError(f"{path}: {error}") from error
+    return demonstrations
+
+
+def _check_array(name, array, kinds, dimensions, sums):
+    if array.dtype.kind not in kinds or array.ndim not in dimensions:
+        raise ValueError(
+            f"expected {name} of kind {kinds} with {dimensions} dimensions, got "
+            f"{array.dtype} of shape {array.shape}."
+        )
+    if _digest(array) != sums.get(name):
+        raise ValueError(f"{name} differs from its SHA-256: damaged or edited.")
+
+
+def _read_header(arrays):
+    missing, extra = ARRAYS.keys() - arrays.keys(), arrays.keys() - ARRAYS.keys()
+    if "header" not in arrays or missing or extra - {"header"}:
+        raise ValueError(
+            f"expected the arrays header, {', '.join(ARRAYS)}; got {sorted(arrays)}. "
+            "Convert files of other projects with chainertrpo.data.foreign."
+        )
+    text = arrays["header"]
+    if text.dtype.kind != "U" or text.shape != ():
+        raise ValueError("expected the header to be one string of JSON.")
+    header = json.loads(text.item())  # JSONDecodeError is a ValueError
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        raise ValueError(f"expected the format {FORMAT!r} in the header.")
+    if header.get("version") != VERSION:
+        raise ValueError(
+            f"expected version {VERSION}, got {header.get('version')!r}. A newer "
+            "chainertrpo may have written it."
+        )
+    if not isinstance(header.get("sha256"), dict):
+        raise ValueError("expected SHA-256 sums in the header, got none.")
+    return header
+
+
+def _episodes(arrays):
+    length = arrays["length"]
+    if len(length) == 0 or length.min() < 1:
+        raise ValueError("expected episodes of at least one step.")
+    n, e = sum(length.tolist()), len(length)
+    for name in ARRAYS:
+        want = n + e if name == "obs" else n
+        want = e if name in ("length", "terminated", "truncated", "seed") else want
+        if len(arrays[name]) != want:
+            raise ValueError(
+                f"expected {want} rows in {name} for {e} episodes of {n} steps in all, "
+                f"got {len(arrays[name])}. (An episode of n steps has n + 1 observations.)"
+            )
+    ends = numpy.cumsum(length)[:-1]
+    parts = {k: numpy.split(arrays[k], ends) for k in ("action", "reward", "kept")}
+    parts["obs"] = numpy.split(arrays["obs"], ends + numpy.arange(1, e))
+    for name in ("terminated", "truncated", "seed"):
+        parts[name] = arrays[name].tolist()
+    return [Episode(**{k: parts[k][i] for k in parts}) for i in range(e)]
+
+
+def _digest(array):
+    array = numpy.ascontiguousarray(array)
+    kind = f"{array.dtype.str} {array.shape} ".encode()
+    return hashlib.sha256(kind + array.tobytes()).hexdigest()

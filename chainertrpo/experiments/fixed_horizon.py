@@ -1,0 +1,73 @@
+"""Episodes of one length, whatever happens in them."""
+
+
+class FixedHorizon:
+    """After a terminal state the last observation is repeated, with reward 0, to step H.
+
+    So the length of an episode tells nothing, and a reward form cannot pay for it
+    (Kostrikov et al. 2019, arXiv:1809.02925, on why it otherwise does).  Returns are the
+    wrapped environment's; at H the episode is cut (``needs_reset``), never terminal.
+
+    Parameters
+    ----------
+    env : Env
+        In the dialect of the agent protocol.
+    horizon : int
+        H, steps.
+    """
+
+    def __init__(self, env, horizon):
+        if horizon < 1:
+            raise ValueError(f"expected a horizon >= 1, got {horizon}.")
+        self.env, self.horizon = env, horizon
+        self.observation_space, self.action_space = (
+            env.observation_space,
+            env.action_space,
+        )
+        self.id, self.package = getattr(env, "id", None), getattr(env, "package", None)
+        self.max_episode_steps = horizon
+
+    def seed(self, seed):
+        """Seed the wrapped environment."""
+        self.env.seed(seed)
+
+    def reset(self):
+        """Start an episode.
+
+        Returns
+        -------
+        array
+            The first observation.
+        """
+        self._t, self._last = 0, None
+        return self.env.reset()
+
+    def step(self, action):
+        """Take a step, or stay where the episode ended.
+
+        Parameters
+        ----------
+        action : array or int
+            Ignored after the end.
+
+        Returns
+        -------
+        obs, reward, done, info : tuple
+            As `Env.step`; done is always False.
+        """
+        self._t += 1
+        obs, reward, info = self._last, 0.0, {}
+        if self._last is None:
+            obs, reward, done, info = self.env.step(action)
+            if done or info.get("needs_reset"):
+                self._last = obs
+        info = {**info, "needs_reset": self._t == self.horizon}
+        return obs, reward, False, info
+
+    def render(self):
+        """Render as the wrapped environment does."""
+        return self.env.render()
+
+    def close(self):
+        """Close the wrapped environment."""
+        self.env.close()

@@ -1,0 +1,433 @@
+"""GAIL's discriminator: its fit, and paths -> paths with its opinion as reward."""
+
+import typing
+
+from chainertrpo.data import check_environment
+from chainertrpo.policies import MLP, EmpiricalNormalization
+from chainertrpo.updates.reward_forms import reward_of, warn_of_termination_bias
+
+import chainer
+import chainer.functions as F
+import numpy
+
+NORMALIZE = ("running", "demonstrations", "none")
+
+
+class DiscriminatorReport(typing.NamedTuple):
+    """What a fit saw, before its last step, and what was paid for.
+
+    Attributes
+    ----------
+    loss : float
+        −E[log(1 − D(agent))] − E[log D(expert)], nats; log 4 where D = ½.
+    accuracy_agent, accuracy_expert : float
+        Share of each half that is told right, in [0, 1].
+    mean_d_agent, mean_d_expert : float
+        Mean D, in (0, 1).
+    reward_mean, reward_std : float
+        Of the batch that was paid last.
+    """
+
+    loss: float = numpy.nan
+    accuracy_agent: float = numpy.nan
+    accuracy_expert: float = numpy.nan
+    mean_d_agent: float = numpy.nan
+    mean_d_expert: float = numpy.nan
+    reward_mean: float = numpy.nan
+    reward_std: float = numpy.nan
+
+
+class Discriminator:
+    """D(s, a) = σ(l(s, a)) tells an expert's pairs from an agent's, and pays by it.
+
+    Each call fits l by Adam on
+
+        −E_π[log(1 − D)] − E_E[log D] − c H̄(D) + w E[(‖∇l(x̂)‖ − 1)²]
+
+    with as many expert pairs as agent pairs and H̄ the mean Bernoulli entropy (Ho and
+    Ermon 2016, arXiv:1606.03476; the penalty of Gulrajani et al. 2017, arXiv:1704.00028,
+    at points x̂ between the two), and then gives each step a reward.  The environment's
+    reward is not used.
+
+    It is given to an agent as ``rewards``; the agent saves it with itself.
+
+    Parameters
+    ----------
+    demonstrations : Demonstrations
+        Of the expert; their kept pairs count.
+    hidden_sizes : sequence of int
+        Of the MLP.
+    activation : str
+        ``tanh`` or ``relu``.
+    reward : str
+        ``gail``, ``logd``, ``airl`` or ``d``; see `reward_of`.
+    learning_rate : float
+        Adam's.
+    steps : int
+        Steps of Adam a fit.
+    batch_size : int, optional
+        Agent pairs a step; by default all.
+    entropy_coef : float
+        c ≥ 0, on the Bernoulli entropy of D.
+    gradient_penalty : float
+        w ≥ 0; 0 takes no second derivatives.
+    normalize : str
+        Inputs to mean 0 and variance 1 by ``running`` moments of both halves, by those
+        of the ``demonstrations``, or ``none``.
+    fit_every : int
+        Fit in every so many calls (1: each).
+    fit_first : bool
+        Fit before paying, as the paper's algorithm 1; False: after.
+    absorbing_horizon : int, optional
+        H.  A terminal state is followed by absorbing ones up to step H, which D judges
+        too and whose discounted rewards are added to the last one (Kostrikov et al.
+        2019, arXiv:1809.02925), so that ending has no price of its own.  A piece of an
+        episode is taken for the whole of it.
+    gamma : float
+        Discount of the absorbing rewards; the agent's.
+    last_scale : float
+        Factor of the last layer's initial weights; 0 makes D = ½ at first.
+    seed : int
+        Of weights and sampled pairs.
+    """
+
+    def __init__(
+        self,
+        demonstrations,
+        *,
+        hidden_sizes=(100, 100),
+        activation="tanh",
+        reward="gail",
+        learning_rate=1e-2,
+        steps=1,
+        batch_size=None,
+        entropy_coef=1e-3,
+        gradient_penalty=0.0,
+        normalize="running",
+        fit_every=1,
+        fit_first=True,
+        absorbing_horizon=None,
+        gamma=0.99,
+        last_scale=0.0,
+        seed=0,
+    ):
+        reward_of(0.0, reward)
+        if normalize not in NORMALIZE:
+            raise ValueError(f"expected normalize of {NORMALIZE}, got {normalize!r}.")
+        if min(steps, fit_every, batch_size or 1, absorbing_horizon or 1) < 1 or (
+            min(entropy_coef, gradient_penalty) < 0
+        ):
+            raise ValueError(
+                "expected steps, fit_every, batch_size and absorbing_horizon >= 1, and "
+                "entropy_coef and gradient_penalty >= 0."
+            )
+        self.demonstrations, self.reward, self.gamma = demonstrations, reward, gamma
+        self.steps, self.batch_size = steps, batch_size
+        self.entropy_coef, self.gradient_penalty = entropy_coef, gradient_penalty
+        self.normalize = normalize
+        self.fit_every, self.fit_first = fit_every, fit_first
+        self.absorbing_horizon = absorbing_horizon
+        space = demonstrations.environment["action_space"]
+        self._n_actions = space["n"] if space["type"] == "Discrete" else None
+        self._expert = self._inputs(*demonstrations.pairs())
+        self._expert_absorbing = self._expert_absorbing_rows()
+        size = self._expert.shape[1]
+        self.link = MLP(
+            (size, *hidden_sizes, 1),
+            activation=activation,
+            last_scale=last_scale,
+            seed=seed,
+        )
+        self.optimizer = chainer.optimizers.Adam(alpha=learning_rate).setup(self.link)
+        self.normalizer = EmpiricalNormalization(size, eps=1e-6, clip_threshold=10)
+        if normalize != "none":
+            self.normalizer.experience(self._expert)
+        self._rng = numpy.random.default_rng([seed, 1])
+        self._n_calls = 0
+        self._warned = False
+        self.last_report = DiscriminatorReport()
+
+    def __call__(self, paths):
+        """Fit, and pay.
+
+        Parameters
+        ----------
+        paths : list of Path
+            Of the agent.
+
+        Returns
+        -------
+        list of Path
+            The same steps with the discriminator's rewards.
+        """
+        self._warn(paths)
+        self._n_calls += 1
+        fit = self._n_calls % self.fit_every == 0
+        if fit and self.fit_first:
+            self.fit(paths)
+        paid = self.pay(paths)
+        if fit and not self.fit_first:
+            self.fit(paths)
+        reward = numpy.concatenate([path.reward for path in paid])
+        self.last_report = self.last_report._replace(
+            reward_mean=float(reward.mean()), reward_std=float(reward.std())
+        )
+        return paid
+
+    def logits(self, obs, action):
+        """L of pairs.
+
+        Parameters
+        ----------
+        obs : array, shape (N, S)
+            Raw observations.
+        action : array, shape (N, A) or (N,)
+            Actions.
+
+        Returns
+        -------
+        array, shape (N,), float32, on the host
+            Positive where the pair looks like the expert's.
+        """
+        return self._logits(self._inputs(obs, action))
+
+    def pay(self, paths):
+        """Replace the rewards of paths by the discriminator's, without a fit.
+
+        Parameters
+        ----------
+        paths : list of Path
+            Of the agent.
+
+        Returns
+        -------
+        list of Path
+            New ones; `paths` are as they were.
+        """
+        absorbing = 0.0
+        if self.absorbing_horizon:
+            row = self._absorbing_row()
+            absorbing = reward_of(self._logits(row), self.reward).item()
+        paid = []
+        for path in paths:
+            reward = reward_of(self.logits(path.obs[:-1], path.action), self.reward)
+            reward = reward.astype(numpy.float32)
+            left = self._absorbing_steps(len(path.reward), path.terminal)
+            reward[-1] += absorbing * sum(self.gamma ** (k + 1) for k in range(left))
+            paid.append(path._replace(reward=reward))
+        return paid
+
+    def fit(self, paths):
+        """Take `steps` steps of Adam on the agent's paths and the demonstrations.
+
+        Parameters
+        ----------
+        paths : list of Path
+            Of the agent.
+
+        Returns
+        -------
+        DiscriminatorReport
+            Also kept as `last_report`.
+
+        Raises
+        ------
+        FloatingPointError
+            The loss is not finite; the weights are those of the step before.
+        """
+        agent = numpy.concatenate(
+            [self._inputs(path.obs[:-1], path.action) for path in paths]
+        )
+        left = sum(self._absorbing_steps(len(p.reward), p.terminal) for p in paths)
+        mass = numpy.array([left / len(agent), self._expert_absorbing])
+        if self.normalize == "running":
+            drawn = self._rng.integers(len(self._expert), size=len(agent))
+            self.normalizer.experience(numpy.concatenate([agent, self._expert[drawn]]))
+        for _ in range(self.steps):
+            rows = agent
+            if self.batch_size is not None and self.batch_size < len(agent):
+                rows = agent[self._rng.permutation(len(agent))[: self.batch_size]]
+            drawn = self._rng.integers(len(self._expert), size=len(rows))
+            loss, parts = self._loss(rows, self._expert[drawn], mass)
+            if not numpy.isfinite(float(loss.array)):
+                raise FloatingPointError(
+                    "expected a finite loss of the discriminator, got "
+                    f"{float(loss.array)}. Lower its learning rate."
+                )
+            self.link.cleargrads()
+            loss.backward()
+            self.optimizer.update()
+        self.last_report = self.last_report._replace(**parts)
+        return self.last_report
+
+    def _loss(self, agent, expert, mass):
+        n = len(agent)
+        rows = numpy.concatenate([agent, expert, *[self._absorbing_row()] * 2])
+        x = self.link.device.send(self._normalized(rows))
+        logit = self.link(x)[:, 0]
+        # One row stands for all absorbing states of a half: mass of them a pair.
+        weight = numpy.empty(2 * n + 2, numpy.float32)
+        weight[:n], weight[n : 2 * n] = 1 / (n * (1 + mass))
+        weight[2 * n :] = mass / (1 + mass)
+        weight = self.link.device.send(weight)
+        sign = numpy.ones(2 * n + 2, numpy.float32)
+        sign[n : 2 * n], sign[-1] = -1, -1
+        sign = self.link.device.send(sign)
+        cross = F.sum(weight * F.softplus(sign * logit))
+        loss = cross
+        if self.entropy_coef:
+            entropy = F.softplus(logit) - logit * F.sigmoid(logit)
+            loss = loss - self.entropy_coef * F.sum(weight * entropy) / 2
+        if self.gradient_penalty:
+            loss = loss + self.gradient_penalty * self._penalty(x[:n], x[n : 2 * n])
+        host = chainer.backends.cuda.to_cpu(logit.array).astype(numpy.float64)
+        d = reward_of(host, "d")
+        parts = {
+            "loss": float(cross.array),
+            "accuracy_agent": float((host[:n] < 0).mean()),
+            "accuracy_expert": float((host[n : 2 * n] > 0).mean()),
+            "mean_d_agent": float(d[:n].mean()),
+            "mean_d_expert": float(d[n : 2 * n].mean()),
+        }
+        return loss, parts
+
+    def _penalty(self, agent, expert):
+        u = self._rng.random((len(agent), 1)).astype(numpy.float32)
+        u = self.link.device.send(u)
+        x = chainer.Variable(u * expert + (1 - u) * agent)
+        (g,) = chainer.grad([F.sum(self.link(x))], [x], enable_double_backprop=True)
+        # √ has no derivative at 0, where a last layer of zeros begins.
+        norm = F.sqrt(F.sum(g * g, axis=1) + 1e-12)
+        return F.mean((norm - 1) ** 2)
+
+    # Inputs
+
+    def _inputs(self, obs, action):
+        if self._n_actions is not None:
+            action = numpy.eye(self._n_actions, dtype=numpy.float32)[action]
+        parts = [obs, action]
+        if self.absorbing_horizon:
+            parts.append(numpy.zeros((len(obs), 1), numpy.float32))
+        return numpy.concatenate(parts, axis=1)
+
+    def _absorbing_row(self):
+        row = numpy.zeros((1, self._expert.shape[1]), numpy.float32)
+        row[0, -1] = 1
+        return row
+
+    def _absorbing_steps(self, length, terminal):
+        if not self.absorbing_horizon or not terminal:
+            return 0
+        return max(self.absorbing_horizon - length, 0)
+
+    def _expert_absorbing_rows(self):
+        """Absorbing steps a pair; those of subsampled episodes are as rare as pairs."""
+        demos = self.demonstrations
+        left = sum(
+            self._absorbing_steps(len(e.reward), e.terminated) * e.kept.mean()
+            for e in demos.episodes
+        )
+        return left / len(self._expert)
+
+    def _normalized(self, rows):
+        if self.normalize == "none":
+            return rows
+        normal = self.normalizer(rows, update=False)
+        if self.absorbing_horizon:
+            normal[:, -1] = rows[:, -1]
+            normal[rows[:, -1] == 1, :-1] = 0
+        return normal
+
+    def _logits(self, rows):
+        with chainer.no_backprop_mode():
+            out = self.link(self.link.device.send(self._normalized(rows)))
+        return chainer.backends.cuda.to_cpu(out.array)[:, 0]
+
+    # Around it
+
+    def check(self, environment):
+        """Refuse to imitate in another environment than the expert's.
+
+        Parameters
+        ----------
+        environment : dict
+            Of `environment_header`.
+        """
+        check_environment(self.demonstrations, environment)
+
+    def _warn(self, paths):
+        ended = any(path.terminal for path in paths)
+        if self._warned or self.absorbing_horizon or not ended:
+            return
+        self._warned = True
+        warn_of_termination_bias(self.reward, "episodes end at different lengths")
+
+    def summary(self):
+        """One line on how the two halves are told apart.
+
+        Returns
+        -------
+        str
+            Accuracy, mean D and reward of the last fit.
+        """
+        r = self.last_report
+        return (
+            f"discriminator: right on {r.accuracy_agent:.0%} of the agent's pairs and "
+            f"{r.accuracy_expert:.0%} of the expert's; mean D {r.mean_d_agent:.3f} and "
+            f"{r.mean_d_expert:.3f}; reward {r.reward_mean:.3f} ± {r.reward_std:.3f}"
+        )
+
+    # What an agent saves of its rewards
+
+    def saved(self):
+        """Return links and optimiser by name, for the agent's files.
+
+        Returns
+        -------
+        dict
+            For `save_objects`.
+        """
+        return {
+            "discriminator": self.link,
+            "discriminator_optimizer": self.optimizer,
+            "discriminator_normalizer": self.normalizer,
+        }
+
+    def get_statistics(self):
+        """Return the last report.
+
+        Returns
+        -------
+        list of (str, float)
+            Names begin with ``discriminator_``.
+        """
+        return [
+            (f"discriminator_{k}", v) for k, v in self.last_report._asdict().items()
+        ]
+
+    def get_state(self):
+        """Return what goes on beside the files, as JSON.
+
+        Returns
+        -------
+        dict
+            For `set_state`.
+        """
+        return {
+            "rng": self._rng.bit_generator.state,
+            "n_calls": self._n_calls,
+            "warned": self._warned,
+            "report": self.last_report._asdict(),
+        }
+
+    def set_state(self, state):
+        """Go on from a state.
+
+        Parameters
+        ----------
+        state : dict
+            Of `get_state`.
+        """
+        self._rng.bit_generator.state = state["rng"]
+        self._n_calls, self._warned = state["n_calls"], state["warned"]
+        self.last_report = DiscriminatorReport(**state["report"])

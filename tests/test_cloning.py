@@ -1,0 +1,81 @@
+"""Behaviour cloning, and imitators by preset."""
+
+from chainertrpo.agents import GAIL_PRESETS, clone_expert, make_gail_agent
+from chainertrpo.data import Demonstrations
+from chainertrpo.numerics import flatten
+from chainertrpo.updates import Cloning
+
+import chainer
+import numpy as np
+import pytest
+from protocol import drive, theta
+from test_gail import expert, make
+from worlds import Point
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::chainertrpo.updates.TerminationBiasWarning"
+)
+
+
+@pytest.mark.parametrize("discrete", [False, True])
+def test_a_clone_does_what_the_expert_did(discrete):
+    agent = make(discrete)
+    demos = expert(discrete, episodes=40)
+    cloning = Cloning(epochs=60, batch_size=32)
+    report = clone_expert(agent, demos, cloning, learning_rate=1e-2)
+    assert report.n_updates == 60 * -(-280 // 32) and report.validation_loss < 0.7
+    obs, action = demos.pairs()
+    with chainer.no_backprop_mode():
+        mode = agent.policy(obs).most_probable.array
+    agent.act_deterministically = True
+    assert np.array_equal(agent.act(obs[0]), mode[0])  # the actor is the new one
+    if discrete:
+        assert (mode == action).all()
+    else:
+        assert abs(mode - action).mean() < 0.1
+        assert agent.policy.log_std.array.min() == -1  # raised to the floor
+
+
+def test_the_best_parameters_are_kept_not_the_last():
+    policy = make().policy
+    optimizer = chainer.optimizers.SGD(lr=50.0).setup(policy)  # only gets worse
+    before = flatten(policy)
+    obs, action = expert().pairs()
+    rng = np.random.default_rng(0)
+    with np.errstate(all="ignore"):
+        report = Cloning(epochs=1)(policy, optimizer, obs, action, rng)
+    assert report.best_epoch == 0
+    assert np.array_equal(flatten(policy), before)
+
+
+def test_wrong_settings():
+    with pytest.raises(ValueError, match="validation"):
+        Cloning(validation=1.0)
+
+
+@pytest.mark.parametrize("preset", sorted(GAIL_PRESETS))
+def test_presets_make_agents_that_learn(preset):
+    demos, env = expert(True), Point(discrete=True)
+    spaces = env.observation_space, env.action_space
+    agent, settings = make_gail_agent(
+        *spaces, demos, preset, agent={"update_interval": 50}, seed=1
+    )
+    before = theta(agent)
+    drive(agent, env, 201)
+    assert agent.n_updates == 4 and np.isfinite(theta(agent)).all()
+    assert preset != "ho2016" or not np.array_equal(theta(agent), before)
+    assert settings["every"] == GAIL_PRESETS[preset]["every"]
+    kept = agent.rewards.demonstrations.pairs()[0]
+    assert len(kept) == len(demos.pairs()[0]) // settings["every"]
+
+
+def test_presets_refuse_what_they_do_not_know():
+    env = Point(discrete=True)
+    spaces = env.observation_space, env.action_space
+    with pytest.raises(ValueError, match="expected a preset"):
+        make_gail_agent(*spaces, expert(True), "ho2017")
+    demos = expert(True)
+    other = Demonstrations(expert(False).episodes, expert(False).environment)
+    with pytest.raises(ValueError, match="action_space"):
+        make_gail_agent(*spaces, other)
+    assert demos.environment["action_space"]["n"] == 3

@@ -1,0 +1,199 @@
+"""The discriminator: stable rewards, its loss by other means, and what it learns."""
+
+import math
+import warnings
+
+from chainertrpo.data import Path, subsample
+from chainertrpo.updates import (
+    REWARD_FORMS,
+    Discriminator,
+    TerminationBiasWarning,
+    reward_of,
+)
+
+import numpy as np
+import pytest
+from scipy import special
+from test_demonstrations import demonstrations
+
+
+def agent_paths(discrete=True, shift=3.0, seed=1, terminal=False, lengths=(30, 30)):
+    rng = np.random.default_rng(seed)
+    return [
+        Path(
+            (rng.standard_normal((n + 1, 3)) + shift).astype("f"),
+            rng.integers(2, size=n).astype("i")
+            if discrete
+            else rng.standard_normal((n, 3)).astype("f"),
+            np.full(n, 1e9, "f"),  # the environment's, which must not matter
+            terminal,
+        )
+        for n in lengths
+    ]
+
+
+def test_rewards_are_stable_for_any_logit():
+    logit = np.linspace(-80, 80, 2001)
+    want = {
+        "d": special.expit(logit),
+        "gail": -special.log_expit(-logit),
+        "logd": special.log_expit(logit),
+        "airl": logit,
+    }
+    assert want.keys() == REWARD_FORMS.keys()
+    for form, value in want.items():
+        np.testing.assert_allclose(reward_of(logit, form), value, rtol=1e-13)
+    with np.errstate(over="raise", invalid="raise", divide="raise"):
+        assert reward_of(1e4, "gail") == 1e4 and reward_of(-1e4, "logd") == -1e4
+    np.testing.assert_allclose(
+        reward_of(logit, "airl"),
+        reward_of(logit, "logd") + reward_of(logit, "gail"),
+        atol=1e-12,
+    )
+    with pytest.raises(ValueError, match="expected a reward form"):
+        reward_of(logit, "wgan")
+
+
+@pytest.mark.parametrize("discrete", [True, False])
+@pytest.mark.parametrize("penalty", [0.0, 1.0])
+def test_it_tells_separable_pairs_apart(discrete, penalty):
+    made = Discriminator(
+        demonstrations(discrete, (40, 40)),
+        hidden_sizes=(16,),
+        gradient_penalty=penalty,
+        seed=3,
+    )
+    paths = agent_paths(discrete)
+    obs, action = made.demonstrations.pairs()
+    assert np.array_equal(made.logits(obs, action), np.zeros(len(obs)))  # D = ½
+    first = made(paths)
+    for _ in range(40):
+        last = made(paths)
+    report = made.last_report
+    assert report.accuracy_agent > 0.9 and report.accuracy_expert > 0.9
+    assert report.loss < math.log(4) and report.mean_d_expert > 0.5
+    assert last[0].reward.mean() < first[0].reward.mean()
+    expert = reward_of(made.logits(obs, action), "gail")
+    assert expert.mean() > last[0].reward.mean()
+    assert "right on" in made.summary()
+
+
+def test_environment_rewards_do_not_matter_and_paths_stay():
+    one, two = (Discriminator(demonstrations(), seed=0) for _ in range(2))
+    paths = agent_paths()
+    other = [path._replace(reward=path.reward * 0) for path in paths]
+    for x, y in zip(one(paths), two(other)):
+        assert np.array_equal(x.reward, y.reward)
+        assert x.obs is not None and np.isfinite(x.reward).all()
+    assert (paths[0].reward == 1e9).all()
+
+
+def test_loss_is_the_textbook_formula():
+    made = Discriminator(
+        demonstrations(), last_scale=1.0, entropy_coef=0.3, normalize="none", seed=2
+    )
+    agent = made._inputs(agent_paths()[0].obs[:-1], agent_paths()[0].action)
+    expert = made._expert[np.arange(30) % 15]
+    loss, parts = made._loss(agent, expert, np.zeros(2))
+    d_agent, d_expert = (special.expit(made._logits(x)) for x in (agent, expert))
+    cross = -np.log(1 - d_agent).mean() - np.log(d_expert).mean()
+    d = np.concatenate([d_agent, d_expert])
+    entropy = -(d * np.log(d) + (1 - d) * np.log(1 - d)).mean()
+    assert parts["loss"] == pytest.approx(cross, rel=1e-5)
+    assert float(loss.array) == pytest.approx(cross - 0.3 * entropy, rel=1e-5)
+
+
+def test_gradient_penalty_and_its_gradient_by_differences():
+    import chainer
+
+    with chainer.using_config("dtype", np.float64):
+        made = Discriminator(
+            demonstrations(), hidden_sizes=(4,), last_scale=1.0, normalize="none"
+        )
+    agent, expert = np.random.default_rng(0).standard_normal((2, 6, 5))
+
+    def penalty():
+        made._rng = np.random.default_rng(5)
+        return made._penalty(agent, expert)
+
+    u = np.random.default_rng(5).random((6, 1)).astype("f")
+    x, eps = u * expert + (1 - u) * agent, 1e-6
+    g = [
+        (made.link(x + eps * e).array - made.link(x - eps * e).array)[:, 0] / (2 * eps)
+        for e in np.eye(5)
+    ]
+    want = ((np.linalg.norm(g, axis=0) - 1) ** 2).mean()
+    assert float(penalty().array) == pytest.approx(want, rel=1e-6)
+    made.link.cleargrads()
+    penalty().backward()
+    w = made.link[0].W
+    for at in [(0, 0), (3, 4), (1, 2)]:
+        values = []
+        for step in (eps, -eps):
+            w.array[at] += step
+            values.append(float(penalty().array))
+            w.array[at] -= step
+        slope = (values[0] - values[1]) / (2 * eps)
+        assert w.grad[at] == pytest.approx(slope, rel=1e-4, abs=1e-8)
+
+
+def test_a_warning_that_teaches_comes_once():
+    made = Discriminator(demonstrations(), reward="logd", seed=0)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        made(agent_paths())  # no path has ended: nothing to say
+        assert not caught
+        made(agent_paths(terminal=True))
+        made(agent_paths(terminal=True))
+    (warning,) = caught
+    assert warning.category is TerminationBiasWarning
+    for word in ("'logd'", "never positive", "absorbing_horizon", "FixedHorizon"):
+        assert word in str(warning.message)
+
+
+def test_absorbing_states_make_length_worth_nothing():
+    """With one opinion of everything, an early end and a late one earn the same."""
+    made = Discriminator(
+        demonstrations(), absorbing_horizon=30, gamma=0.9, reward="gail", seed=0
+    )
+    paths = agent_paths(terminal=True, lengths=(4, 29))
+    totals = [
+        sum(r * 0.9**t for t, r in enumerate(path.reward.tolist()))
+        for path in made.pay(paths)
+    ]
+    assert totals[0] == pytest.approx(totals[1], rel=1e-5)
+    cut = made.pay(agent_paths(terminal=False, lengths=(4,)))[0]
+    assert cut.reward == pytest.approx(np.full(4, math.log(2)))
+    made(paths)  # trains with them, and does not warn
+    assert np.isfinite(made.last_report.loss)
+
+
+def test_absorbing_rows_of_subsampled_experts_are_as_rare_as_their_pairs():
+    whole = Discriminator(demonstrations(lengths=(20, 30)), absorbing_horizon=60)
+    few = Discriminator(
+        subsample(demonstrations(lengths=(20, 30)), 5), absorbing_horizon=60
+    )
+    assert whole._expert_absorbing == pytest.approx(40 / 50)  # one of them terminated
+    assert few._expert_absorbing == pytest.approx(40 / 50)
+
+
+def test_fit_every_and_order():
+    made = Discriminator(demonstrations(), fit_every=3, fit_first=False, seed=0)
+    paths = agent_paths()
+    for _ in range(3):
+        assert made(paths)[0].reward == pytest.approx(np.full(30, math.log(2)))
+    assert made(paths)[0].reward != pytest.approx(np.full(30, math.log(2)))
+
+
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        ({"reward": "x"}, "reward form"),
+        ({"normalize": "x"}, "expected normalize"),
+        ({"steps": 0}, "steps"),
+        ({"gradient_penalty": -1}, "gradient_penalty"),
+    ],
+)
+def test_wrong_settings(settings, message):
+    with pytest.raises(ValueError, match=message):
+        Discriminator(demonstrations(), **settings)
