@@ -67,7 +67,7 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--iterations", type=int, default=4, help="of 5,000 steps")
+    parser.add_argument("--iterations", type=int, default=10, help="of 5,000 steps")
     args = report.arguments(parser, repeats=3)
     for name in peers.ENVIRONMENTS:
         peers.build(name)

@@ -83,8 +83,10 @@ def conjugate_gradient(product, b, n_iter=10, tol=None, *, x0=None, eps=0.0):
     with numpy.errstate(over="ignore", invalid="ignore"):
         r = b if x0 is None else b - product(x0)
         rr0 = rr = r.dot(r)
-    usable = xp.isfinite(rr)
-    r = p = xp.where(usable, r, xp.zeros_like(b))
+    usable, zero = xp.isfinite(rr), xp.zeros_like(b)
+    # Of whole vectors: on a GPU a kernel decides, on the host nothing need be copied.
+    pick = _pick if xp is numpy else xp.where
+    r = p = pick(usable, r, zero)
     rr = xp.where(usable, rr, xp.zeros_like(rr))
     state = xp.where(usable, RUNNING, NONFINITE)
     state = xp.where((rr == 0) & usable, CONVERGED, state)
@@ -100,18 +102,22 @@ def conjugate_gradient(product, b, n_iter=10, tol=None, *, x0=None, eps=0.0):
             good = running & finite & (curvature > 0)
             steepness = xp.where(good, curvature + eps, 1)
             alpha = xp.where(good, rr / steepness, 0).astype(b.dtype)
-            step = xp.where(good, alpha * p, xp.zeros_like(p))
-            x_new, r_new = x + step, r - alpha * xp.where(good, z, xp.zeros_like(z))
+            x_new = x + pick(good, alpha * p, zero)
+            r_new = r - alpha * pick(good, z, zero)
             rr_new = r_new.dot(r_new)
             # An overflow in this step leaves x as it was.
             held = good & xp.isfinite(rr_new) & xp.isfinite(x_new.dot(x_new))
-            x, r = xp.where(held, x_new, x), xp.where(held, r_new, r)
+            x, r = pick(held, x_new, x), pick(held, r_new, r)
             beta = xp.where(held, rr_new / xp.where(rr > 0, rr, 1), 0).astype(b.dtype)
             rr = xp.where(held, rr_new, rr)
-            p = xp.where(held, r + beta * p, xp.zeros_like(p))
+            p = pick(held, r + beta * p, zero)
             count = count + held
             limit = rr0 * floor if tol is None else xp.maximum(rr0 * floor, tol * tol)
             state = xp.where(held & (rr <= limit), CONVERGED, state)
             state = xp.where(running & (~finite | (good & ~held)), NONFINITE, state)
             state = xp.where(running & finite & ~(curvature > 0), CURVATURE, state)
     return Solution(x, int(count), float(xp.sqrt(rr)), REASONS[int(state)], r)
+
+
+def _pick(condition, one, other):
+    return one if condition else other
