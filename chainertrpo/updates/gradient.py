@@ -6,6 +6,7 @@ import typing
 
 from chainertrpo._threads import single_blas_thread
 from chainertrpo.numerics import ACCEPTED, at, flatten
+from chainertrpo.updates.flat_step import can_step_flat, flat_steps
 from chainertrpo.updates.objectives import (
     clipped_surrogate,
     mean_entropy,
@@ -199,15 +200,18 @@ class GradientStep:
 
     def _steps(self, model, batch, optimizer, theta, rows):
         """Step over minibatches; return their (policy loss, value loss), floats."""
-        losses = []
-        for index in rows:
-            loss, parts = self._loss(
-                model, take(batch, model.device.send(index)), theta
-            )
-            model.cleargrads()
-            loss.backward()
-            optimizer.update()
-            losses.append(parts)
+        if can_step_flat(self, model, optimizer):
+            losses = flat_steps(self, model, batch, optimizer, rows)
+        else:
+            losses = []
+            for index in rows:
+                loss, parts = self._loss(
+                    model, take(batch, model.device.send(index)), theta
+                )
+                model.cleargrads()
+                loss.backward()
+                optimizer.update()
+                losses.append(parts)
         # One wait for the device for all of them.
         xp = model.xp
         flat = xp.stack([x for pair in losses for x in pair]).tolist() if losses else []

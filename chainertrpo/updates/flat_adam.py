@@ -1,0 +1,121 @@
+"""Adam on one flat vector instead of one call a parameter.
+
+Moments and parameters are updated in place, in the order of operations of
+``chainer.optimizers.Adam`` (Kingma and Ba 2015, algorithm 1), so that the results are the
+same bit for bit; the optimiser's own state is read before and written after.
+"""
+
+import math
+
+from chainertrpo.numerics import flatten, named_params, unflatten
+
+import chainer
+from chainer import backend
+
+
+def can_be_flat(optimizer):
+    """Whether an optimiser is of the kind written out here.
+
+    Parameters
+    ----------
+    optimizer : chainer.Optimizer
+        Set up with its link.
+
+    Returns
+    -------
+    bool
+        Adam without variants or frozen parameters, and no hooks but gradient clipping.
+    """
+    if type(optimizer) is not chainer.optimizers.Adam:
+        return False
+    hp = optimizer.hyperparam
+    variant = hp.amsgrad or hp.adabound or hp.weight_decay_rate
+    hookable = optimizer._hookable
+    hooks = [*hookable._pre_update_hooks.values()]
+    return (
+        not variant
+        and optimizer._loss_scale is None
+        and all(type(x) is chainer.optimizer_hooks.GradientClipping for x in hooks)
+        and not hookable._post_update_hooks
+        and all(_is_plain(param.update_rule) for param in optimizer.target.params())
+    )
+
+
+def _is_plain(rule):
+    """Whether a parameter is updated as the optimiser says, without settings of its own."""
+    own = vars(rule.hyperparam).keys() - {"_parent"} if rule is not None else ()
+    return rule is not None and rule.enabled and not own and not _has_hooks(rule)
+
+
+def _has_hooks(x):
+    return bool(x._hookable._pre_update_hooks or x._hookable._post_update_hooks)
+
+
+class FlatAdam:
+    """The parameters of a link, its gradients and Adam's moments as flat vectors.
+
+    Parameters
+    ----------
+    link : chainer.Link
+        What the optimiser was set up with.
+    optimizer : chainer.optimizers.Adam
+        One that `can_be_flat`; goes on from its state, and has the new one after `store`.
+
+    Attributes
+    ----------
+    value, grad : dict of str to array
+        Parameters and room for their gradients by name: views, written in place.
+    """
+
+    def __init__(self, link, optimizer):
+        self._optimizer, self._hp = optimizer, optimizer.hyperparam
+        self._params = named_params(link)
+        self._rules = [param.update_rule for param in self._params.values()]
+        for param, rule in zip(self._params.values(), self._rules):
+            if rule.state is None:
+                rule._init_states(param)
+        self._theta = flatten(self._params.values())
+        self._m = flatten([rule.state["m"] for rule in self._rules])
+        self._v = flatten([rule.state["v"] for rule in self._rules])
+        self._xp = backend.get_array_module(self._theta)
+        self._g, self._work = [self._xp.empty_like(self._theta) for _ in range(2)]
+        self.value, self.grad = map(self._by_name, (self._theta, self._g))
+        self._start = self._t = self._rules[0].t
+        hooks = optimizer._hookable._pre_update_hooks.values()
+        self._thresholds = [hook.threshold for hook in hooks]
+
+    def _by_name(self, flat):
+        return dict(zip(self._params, unflatten(flat, self._params.values())))
+
+    def step(self):
+        """Take a step along `grad`."""
+        hp, xp, work = self._hp, self._xp, self._work
+        for threshold in self._thresholds:
+            norm = xp.sqrt(self._g.dot(self._g))
+            self._g *= xp.minimum(threshold / xp.maximum(norm, 1e-30), 1)
+        self._t += 1
+        alpha = hp.alpha * math.sqrt(1 - hp.beta2**self._t) / (1 - hp.beta1**self._t)
+        xp.subtract(self._g, self._m, out=work)
+        work *= 1 - hp.beta1
+        self._m += work
+        xp.multiply(self._g, self._g, out=work)
+        work -= self._v
+        work *= 1 - hp.beta2
+        self._v += work
+        xp.sqrt(self._v, out=work)
+        work += hp.eps
+        xp.divide(alpha, work, out=work)
+        work *= self._m
+        if hp.eta != 1:
+            work *= hp.eta
+        self._theta -= work
+
+    def store(self):
+        """Write parameters and moments to the link and the optimiser."""
+        like = self._params.values()
+        moved = zip(*(unflatten(x, like) for x in (self._theta, self._m, self._v)))
+        for param, rule, (theta, m, v) in zip(like, self._rules, moved):
+            param.array[...], rule.state["m"][...], rule.state["v"][...] = theta, m, v
+            rule.t = self._t
+        self._optimizer.t += self._t - self._start
+        self._start = self._t

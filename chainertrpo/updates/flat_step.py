@@ -1,0 +1,189 @@
+"""The minibatch steps of PPO and its kin without a graph for each.
+
+For our own policies and value functions and Chainer's Adam the gradient of
+
+    −E[min(r·A, clip(r, 1 ± ε)·A)] − c·E[H] + c_V·E[(V − target)²]
+
+is written out: u = ∂L/∂log π is r·A where clipping leaves it, and 0 elsewhere; from there
+∂log π/∂μ = z/σ and ∂log π/∂log σ = z² − 1 with z = (a − μ)/σ, or e_a − p for logits; then
+`LinearizedMLP` and `FlatAdam`.  The results are those of `GradientStep` through graphs, to
+rounding.
+"""
+
+import math
+
+from chainertrpo.policies import (
+    ActorCritic,
+    LinearizedMLP,
+    SoftmaxPolicy,
+    ValueFunction,
+    can_linearize,
+)
+from chainertrpo.updates.flat_adam import FlatAdam, can_be_flat
+from chainertrpo.updates.regression import layers_of
+from chainertrpo.updates.rows import take
+
+
+def can_step_flat(step, model, optimizer):
+    """Whether a step, a model and an optimiser are of the kind written out here.
+
+    Parameters
+    ----------
+    step : GradientStep
+        Without a penalty.
+    model : chainer.Link
+        A policy, or policy and value function in one.
+    optimizer : chainer.Optimizer
+        Set up with `model`.
+
+    Returns
+    -------
+    bool
+        A `GaussianPolicy` or `SoftmaxPolicy`, alone or with a `ValueFunction` in an
+        `ActorCritic`, and an Adam that `can_be_flat`.
+    """
+    policy, vf = _halves(model)
+    return (
+        step.beta == 0
+        and can_linearize(policy)
+        and (vf is None or type(vf) is ValueFunction)
+        and can_be_flat(optimizer)
+    )
+
+
+def _halves(model):
+    if type(model) is ActorCritic:
+        return model.policy, model.vf
+    return model, None
+
+
+def flat_steps(step, model, batch, optimizer, rows):
+    """Step over minibatches.
+
+    Parameters
+    ----------
+    step : GradientStep
+        The objective.
+    model, optimizer : chainer.Link, chainer.Optimizer
+        That `can_step_flat`; both are moved.
+    batch : Batch
+        On the model's device.
+    rows : list of array of int
+        Of each minibatch.
+
+    Returns
+    -------
+    list of (array, array)
+        Policy and value loss of each, before its step; scalars on the device.
+    """
+    policy, vf = _halves(model)
+    adam = FlatAdam(model, optimizer)
+    owner = "" if vf is None else "/policy"
+    actor, actor_grads = _mlp(adam, owner, policy)
+    kind = _Softmax if type(policy) is SoftmaxPolicy else _Gaussian
+    head = kind(policy, adam, owner)
+    if vf is not None:
+        critic, critic_grads = _mlp(adam, "/vf", vf)
+    losses = []
+    for index in rows:
+        part = take(batch, model.device.send(index))
+        output, kept = actor.forward(part.obs)
+        gain, cotangent = head(output, part, step)
+        actor.pull(kept, cotangent, out=actor_grads)
+        error = gain * 0
+        if vf is not None:
+            value, kept = critic.forward(part.obs)
+            error, cotangent = _value_loss(value[:, 0], part, step.clip_eps_vf)
+            cotangent *= step.value_coef
+            critic.pull(kept, cotangent[:, None], out=critic_grads)
+        adam.step()
+        losses.append((-gain, error))
+    adam.store()
+    return losses
+
+
+def _mlp(adam, owner, link):
+    layers, grads = [
+        layers_of(x, owner, len(link.mlp)) for x in (adam.value, adam.grad)
+    ]
+    return LinearizedMLP(layers, link.mlp.activation), grads
+
+
+def _surrogate(xp, log_prob, part, clip_eps):
+    """L and ∂L/∂log π of each row."""
+    weighted = xp.exp(log_prob - part.log_prob)
+    if clip_eps is None:
+        weighted *= part.advantage
+        return weighted.mean(), weighted * (1 / len(weighted))
+    clipped = xp.clip(weighted, 1 - clip_eps, 1 + clip_eps)
+    clipped *= part.advantage
+    weighted *= part.advantage
+    smaller = xp.minimum(weighted, clipped)
+    return smaller.mean(), weighted * (weighted <= clipped) * (1 / len(weighted))
+
+
+def _value_loss(value, part, clip_eps):
+    """E[(V − target)²] and its derivative by each value."""
+    residual = value - part.value_target
+    loss, slope = residual * residual, residual * (2 / len(value))
+    if clip_eps is not None:
+        near = (value - part.value).clip(-clip_eps, clip_eps) + part.value
+        near -= part.value_target
+        near *= near
+        slope *= loss >= near  # elsewhere a constant is the larger
+        loss = loss + (near - loss) * (near > loss)
+    return loss.mean(), slope
+
+
+class _Gaussian:
+    """From the MLP's outputs to the gain and the loss's derivatives."""
+
+    def __init__(self, policy, adam, owner):
+        self.xp, self.size, self.kind = (
+            policy.xp,
+            policy.action_size,
+            policy.log_std_kind,
+        )
+        name = f"{owner}/log_std"
+        self.log_std = adam.value.get(name, getattr(policy, "log_std", None))
+        self.grad = adam.grad.get(name)
+
+    def __call__(self, output, part, step):
+        xp, mean, log_std = self.xp, output, self.log_std
+        if self.kind == "state_dependent":
+            mean, log_std = output[:, : self.size], output[:, self.size :]
+        precision = xp.exp(-log_std)
+        z = (part.action - mean) * precision
+        constant = 0.5 * math.log(2 * math.pi) * self.size
+        log_det = log_std.sum(axis=-1)
+        square = z * z
+        log_prob = -0.5 * square.sum(axis=1) - log_det - constant
+        gain, u = _surrogate(xp, log_prob, part, step.clip_eps)
+        u = -u[:, None]
+        by_mean, by_log_std = u * z * precision, u * (square - 1)
+        if self.kind == "state_dependent":
+            by_log_std -= step.entropy_coef / len(z)
+            return gain, xp.concatenate([by_mean, by_log_std], axis=1)
+        if self.grad is not None:
+            self.grad[...] = by_log_std.sum(axis=0) - step.entropy_coef
+        return gain, by_mean
+
+
+class _Softmax:
+    """From logits to the gain and the loss's derivatives."""
+
+    def __init__(self, policy, adam, owner):
+        self.xp = policy.xp
+
+    def __call__(self, output, part, step):
+        xp, n = self.xp, len(output)
+        log_p = output - output.max(axis=1, keepdims=True)
+        log_p -= xp.log(xp.exp(log_p).sum(axis=1, keepdims=True))
+        p, chosen = xp.exp(log_p), (xp.arange(n), part.action)
+        gain, u = _surrogate(xp, log_p[chosen], part, step.clip_eps)
+        cotangent = p * u[:, None]
+        cotangent[chosen] -= u
+        if step.entropy_coef:
+            entropy = -(p * log_p).sum(axis=1, keepdims=True)
+            cotangent += p * (log_p + entropy) * (step.entropy_coef / n)
+        return gain, cotangent
