@@ -20,7 +20,7 @@ MUJOCO = [
     "gymnasium[mujoco]>=1.0; python_version >= '3.9'",
 ]
 NOTEBOOKS = ["nbclient", "nbformat", "ipykernel"]
-TEST = [*MUJOCO, *NOTEBOOKS, "pytest>=7", "scipy"]
+TEST = [*MUJOCO, *NOTEBOOKS, "h5py", "pygame", "pytest>=7", "scipy"]
 
 setup(
     name="chainertrpo",

@@ -43,7 +43,14 @@ def parse_args():
     )
     add = parser.add_argument
     names = [TASK, *sorted(PRESETS)]
-    add("--presets", nargs="+", choices=names, default=["chainerrl-reproduction"])
+    add(
+        "--presets",
+        nargs="+",
+        choices=names,
+        default=["chainerrl-reproduction"],
+        metavar="NAME",
+        help="`task`, or as `train_trpo_gym.py --preset list` shows",
+    )
     add("--envs", nargs="+", default=["Hopper-v4"], metavar="ENV")
     add("--seeds", nargs="+", type=int, default=[0, 1, 2], metavar="SEED")
     add("--steps", type=int, help="environment steps (default: the task's, or 1000000)")
