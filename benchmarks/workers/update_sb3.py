@@ -1,9 +1,13 @@
 """Milliseconds of an update, sb3-contrib's `TRPO.train`."""
 
 import copy
+import functools
+import json
+import sys
 import time
 
 from sb3_contrib import TRPO
+from sb3_contrib.trpo import trpo
 from serve import serve
 from train_sb3 import build
 
@@ -15,8 +19,16 @@ class Collecting(TRPO):
         """Leave everything as it is."""
 
 
-def main():
-    """Measure: `train` without critic updates, and what these add."""
+def main(residual_tol=None):
+    """Measure: `train` without critic updates, and what these add.
+
+    Conjugate gradient ends at a squared residual of 1e-10 if no other is given.
+    """
+    if residual_tol is not None:
+        solver = trpo.conjugate_gradient_solver
+        trpo.conjugate_gradient_solver = functools.partial(
+            solver, residual_tol=residual_tol
+        )
     model = build("Humanoid-v4", 1, 0)
     model.__class__ = Collecting
     model.learn(5000)
@@ -61,4 +73,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    main(**json.loads(sys.argv[1]))
