@@ -80,8 +80,11 @@ def text(results):
             ratio = report.ratio(found, f"chainertrpo, {key}", f"{name}, {key}")
             ms = results["compared"]["median"][f"{name}, {key}"]
             row += [f"{ms:.0f}", f"{ratio:.2f}"]
+        count = results["compared"]["median"].get(f"{name}, products")
+        row.append("40" if count is None else f"{count:.0f}")  # two an iteration
         rows.append(row)
     header = ["5,000 steps", "policy, ms", "ours ÷ it", "value fit, ms", "ours ÷ it"]
+    header.append("Fisher products")
     out = report.table(header, rows)
     medians = {int(n): x["median"] for n, x in results["by_rows"].items()}
     rows = [

@@ -12,7 +12,7 @@ import functools
 import math
 import os
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import numpy
 from chainer import backend
@@ -87,6 +87,8 @@ def single_blas_thread():
 def side_by_side(function, items):
     """Return ``[function(item) for item in items]``, worked on by several threads.
 
+    The calling thread is one of them.  When this returns or raises, all have ended.
+
     Parameters
     ----------
     function : callable
@@ -100,18 +102,27 @@ def side_by_side(function, items):
     list
         The results, in order.
     """
-    errors = numpy.geterr()  # each thread has its own
-
-    def work(item):
-        with numpy.errstate(**errors):
-            return function(item)
-
     if len(items) < 2:
         return [function(item) for item in items]
+    results = [None] * len(items)
+    numbers = iter(range(len(items)))  # whoever is free takes the next
+    errors = numpy.geterr()  # each thread has its own
+
+    def work():
+        with numpy.errstate(**errors):
+            for i in numbers:
+                results[i] = function(items[i])
+
     with single_blas_thread():
-        if thread_count() == 1:
-            return [function(item) for item in items]
-        return list(_pool().map(work, items))
+        n_others = min(thread_count(), len(items)) - 1
+        others = [_pool().submit(work) for _ in range(n_others)]
+        try:
+            work()
+        finally:
+            wait(others)
+        for other in others:
+            other.result()
+    return results
 
 
 # On the CPU: rows of a block; from how many rows on a lane of their own; lanes at most.

@@ -59,10 +59,10 @@ def state_of(model, optimizer):
     found = {"t": optimizer.t}
     for name, param in sorted(model.namedparams()):
         rule = param.update_rule
-        found[name] = to_cpu(param.array)
+        found[name] = to_cpu(param.array).copy()
         found[name + " t"] = rule.t
         for key, x in (rule.state or {}).items():
-            found[f"{name} {key}"] = to_cpu(x)
+            found[f"{name} {key}"] = to_cpu(x).copy()
     return found
 
 

@@ -36,7 +36,12 @@ def measurement(agent, batch):
         value, _ = milliseconds(
             lambda: agent.fit(agent.vf, agent.vf_optimizer, batch, rng)
         )
-        return {"policy": policy, "value": value, "tries": step.n_tries}
+        return {
+            "policy": policy,
+            "value": value,
+            "tries": step.n_tries,
+            "products": step.cg_iterations,
+        }
 
     return measure
 

@@ -30,6 +30,14 @@ def main():
         return get_distribution(obs)
 
     model.policy.get_distribution = counted
+    products = []
+    hessian_vector_product = model.hessian_vector_product
+
+    def counted_product(*args, **kwargs):
+        products[-1] += 1
+        return hessian_vector_product(*args, **kwargs)
+
+    model.hessian_vector_product = counted_product
 
     def measure():
         times = []
@@ -37,6 +45,7 @@ def main():
             model.policy.load_state_dict(weights)
             model.n_critic_updates = epochs
             tries.append(0)
+            products.append(0)
             start = time.perf_counter()
             model.train()
             times.append(1000 * (time.perf_counter() - start))
@@ -45,6 +54,7 @@ def main():
             "policy": times[0],
             "value": times[1] - times[0],
             "tries": tries[-1] - 2,
+            "products": products[-1],
         }
 
     serve(measure)

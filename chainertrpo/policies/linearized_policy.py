@@ -39,7 +39,7 @@ class LinearizedPolicy:
         On all rows; its graph begins at `output`.
     """
 
-    def __init__(self, policy, obs, *, chunk_rows=25_000, keep_bytes=2**28):
+    def __init__(self, policy, obs, *, chunk_rows=25_000, keep_bytes=2**29):
         self.policy, self._obs = policy, obs
         self._params = named_params(policy)
         self._layers = [(f"/mlp/{i}/W", f"/mlp/{i}/b") for i in range(len(policy.mlp))]

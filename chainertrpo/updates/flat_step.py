@@ -93,7 +93,9 @@ def flat_steps(step, model, batch, optimizer, rows):
         error = gain * 0
         if vf is not None:
             value, kept = critic.forward(part.obs)
-            error, cotangent = _value_loss(value[:, 0], part, step.clip_eps_vf)
+            error, cotangent = _value_loss(
+                model.xp, value[:, 0], part, step.clip_eps_vf
+            )
             cotangent *= step.value_coef
             critic.pull(kept, cotangent[:, None], out=critic_grads)
         adam.step()
@@ -122,16 +124,17 @@ def _surrogate(xp, log_prob, part, clip_eps):
     return smaller.mean(), weighted * (weighted <= clipped) * (1 / len(weighted))
 
 
-def _value_loss(value, part, clip_eps):
+def _value_loss(xp, value, part, clip_eps):
     """E[(V − target)²] and its derivative by each value."""
     residual = value - part.value_target
     loss, slope = residual * residual, residual * (2 / len(value))
     if clip_eps is not None:
-        near = (value - part.value).clip(-clip_eps, clip_eps) + part.value
+        low, high = part.value - clip_eps, part.value + clip_eps
+        near = value.clip(low, high)  # exactly the value where it is within
         near -= part.value_target
         near *= near
         slope *= loss >= near  # elsewhere a constant is the larger
-        loss = loss + (near - loss) * (near > loss)
+        loss = xp.maximum(loss, near)
     return loss.mean(), slope
 
 
