@@ -14,7 +14,7 @@ export PIP_CONSTRAINT = build-constraints.txt
 export PIP_BUILD_CONSTRAINT = build-constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help train test test-gpu test-chainerrl lint clean
+.PHONY: help train test test-gpu test-chainerrl record-chainerrl lint clean
 
 help: ## Show this.
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 18
@@ -45,6 +45,9 @@ test-gpu: $(VENV)/.gpu ## Run the GPU tests: CUDA=cuda13 or cuda12.
 test-chainerrl: .venv-chainerrl/.ok ## Let ChainerRL 0.8's own loops drive TRPO (PYTHON38).
 	PYTHONPATH=. .venv-chainerrl/bin/python -m pytest \
 		--confcutdir=tests/chainerrl tests/chainerrl $(ARGS)
+
+record-chainerrl: .venv-chainerrl/.ok ## Record ChainerRL's updates in tests/parity.
+	.venv-chainerrl/bin/python tests/parity/record_chainerrl.py
 
 $(VENV)/.dev: $(VENV)/.ok
 	$(RUN) -m pip install -q -e '.[dev]'

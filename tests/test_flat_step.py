@@ -3,7 +3,7 @@
 import math
 
 from chainertrpo import ActorCritic, GaussianPolicy, GradientStep, ValueFunction
-from chainertrpo.updates import gradient
+from chainertrpo.updates import CorrectedEps, gradient
 from chainertrpo.updates.flat_step import can_step_flat
 
 import chainer
@@ -17,6 +17,7 @@ SETTINGS = {
     "clip": {"clip_eps": 0.2},
     "entropy": {"clip_eps": 0.2, "entropy_coef": 0.3},
     "values": {"clip_eps": 0.1, "clip_eps_vf": 0.3, "value_coef": 0.7},
+    "standardised": {"clip_eps": 0.2, "standardize_by": "unbiased_std"},
     "whole batch": {"batch_size": None, "clip_eps": 0.2, "entropy_coef": 0.01},
 }
 every_kind = pytest.mark.parametrize("kind", POLICY_KINDS)
@@ -26,7 +27,7 @@ every_kind = pytest.mark.parametrize("kind", POLICY_KINDS)
 def build(make_policy, make_batch, xp):
     """A model, its optimiser and the batch of another policy: ratios are not 1."""
 
-    def make(kind, alone=False, clip=None, **settings):
+    def make(kind, alone=False, clip=None, corrected=False, **settings):
         model = make_policy(kind, xp=xp, **settings)
         rng = np.random.default_rng(3)
         if not alone:
@@ -39,6 +40,8 @@ def build(make_policy, make_batch, xp):
         optimizer = chainer.optimizers.Adam(0.01, eps=1e-5).setup(model)
         if clip:
             optimizer.add_hook(chainer.optimizer_hooks.GradientClipping(clip))
+        if corrected:
+            optimizer.add_hook(CorrectedEps(1e-5))
         batch = make_batch(make_policy(kind, seed=1, xp=xp), n=50)
         value = batch.value_target + xp.asarray(rng.standard_normal(50) * 0.5)
         value = value.astype(batch.value_target.dtype)
@@ -108,6 +111,23 @@ def test_gradients_are_clipped_like_chainers(float64, build, monkeypatch, kind, 
     through_graphs(monkeypatch)
     _, truth = run(build(kind, clip=clip, activation="relu"), settings)
     assert_same(found, truth, 1e-9)
+
+
+@every_kind
+def test_epsilon_is_pytorchs(float64, build, monkeypatch, kind):
+    """Through graphs and flat alike, by the formula for one step of one parameter."""
+    settings = {"clip_eps": 0.2, "epochs": 1, "batch_size": None}
+    _, found = run(build(kind, corrected=True), settings, n_updates=3)
+    through_graphs(monkeypatch)
+    _, truth = run(build(kind, corrected=True), settings, n_updates=3)
+    assert_same(found, truth, 1e-9)
+    start, made = build(kind)[0], build(kind, corrected=True)
+    before = {name: to_cpu(x.array) for name, x in start.namedparams()}
+    _, after = run(made, settings, n_updates=1)
+    for name, x in before.items():
+        m, v = after[f"{name} m"] / (1 - 0.9), after[f"{name} v"] / (1 - 0.999)
+        step = 0.01 * m / (np.sqrt(v) + 1e-5)
+        np.testing.assert_allclose(after[name], x - step, rtol=0, atol=1e-12)
 
 
 @every_kind

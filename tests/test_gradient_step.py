@@ -269,6 +269,8 @@ def test_an_exception_changes_nothing(case, rng):
         ({"beta": math.nan}, "beta"),
         ({"stop_kl": 0.0}, "stop_kl"),
         ({"target_kl": 0.01}, "beta > 0 with target_kl"),
+        ({"standardize_by": "deviation"}, "standardize_by"),
+        ({"standardize_eps": -1.0}, "standardize_eps"),
     ],
 )
 def test_refuses_what_cannot_work(settings, message):

@@ -66,14 +66,17 @@ def test_what_a_preset_says_is_what_its_agent_does():
     agent, _ = build("pg-travel-trpo")
     assert agent.policy.log_std_kind == "fixed"
     hooks = agent.vf_optimizer._hookable._pre_update_hooks
-    assert [hook.rate for hook in hooks.values()] == [1e-3]
+    assert hooks["WeightDecay"].rate == 1e-3 and hooks["CorrectedEps"].eps == 1e-8
     agent, _ = build("openai-imitation")
     assert isinstance(agent.fit, NaturalFit) and agent.vf_optimizer is None
     agent, _ = build("tianshou-npg")
     assert type(agent) is NPG and agent.improve.step_size == 0.1
     assert agent.improve.search is None
     agent, _ = build("sb3-ppo")
-    assert agent.improve == GradientStep(clip_eps=0.2, value_coef=0.5)
+    assert agent.improve == GradientStep(
+        clip_eps=0.2, value_coef=0.5, standardize_by="unbiased_std"
+    )
+    assert not agent.standardize_advantages
     assert type(agent) is PPO
     agent, _ = build("chainerrl-ppo-example")
     assert agent.rewards.scale == 0.01

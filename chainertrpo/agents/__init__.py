@@ -1,6 +1,7 @@
 """The agents, and the settings they had in history."""
 
 from chainertrpo.agents.batching import Estimation
+from chainertrpo.agents.chainerrl_files import load_chainerrl
 from chainertrpo.agents.gail import GAIL
 from chainertrpo.agents.gail_presets import GAIL_PRESETS, make_gail_agent
 from chainertrpo.agents.on_policy import OnPolicyAgent
@@ -28,6 +29,7 @@ __all__ = [
     "GAIL",
     "GAIL_PRESETS",
     "clone_expert",
+    "load_chainerrl",
     "make_gail_agent",
     "NPG",
     "PPO",

@@ -22,7 +22,8 @@ class Estimation:
         ``gae``, or ``return``: the discounted return itself, without the critic.
     value_target : str
         ``lambda``: A + V; ``return``: the discounted return, which V(sₙ) ends where the
-        path was cut; ``return_plus_advantage``: that and the standardised advantage
+        path was cut; ``advantage``: the advantage as the policy gets it (pg_travel's TNPG,
+        where nothing uses the values); ``return_plus_advantage``: return plus advantage
         (pg_travel, by an oversight).
     standardize_by : str
         What centred advantages are divided by: ``std``, ``unbiased_std``, or ``variance``
@@ -46,7 +47,7 @@ class Estimation:
         """Raise a ValueError for values that cannot work."""  # noqa: DOC501
         choices = {
             "advantage": ("gae", "return"),
-            "value_target": ("lambda", "return", "return_plus_advantage"),
+            "value_target": ("lambda", "return", "advantage", "return_plus_advantage"),
             "standardize_by": tuple(SCALES),
             "normalizer_learns": ("before_step", "before_log_prob", "after_step"),
         }
@@ -171,7 +172,9 @@ def make_batch(
         advantage = standardize(
             advantage, estimation.standardize_eps, estimation.standardize_by
         )
-    if estimation.value_target == "return_plus_advantage":
+    if estimation.value_target == "advantage":
+        target = advantage
+    elif estimation.value_target == "return_plus_advantage":
         target = target + advantage
     if learns == "before_step":
         _learn(normalizer, paths)
@@ -229,7 +232,10 @@ def _all_observations(paths, normalizer, send):
     if normalizer is None and len(groups) == 1:
         return send(_taken(groups[0]))
     n = sum(len(path.reward) for path in paths)
-    obs = numpy.empty((n, *paths[0].obs.shape[1:]), numpy.float32)
+    exact = paths[0].obs.dtype == numpy.float64
+    obs = numpy.empty(
+        (n, *paths[0].obs.shape[1:]), numpy.float64 if exact else numpy.float32
+    )
     start = 0
     for group in groups:
         rows = _taken(group)

@@ -33,6 +33,7 @@ from chainertrpo.policies import (
 )
 from chainertrpo.updates import (
     Backtrack,
+    CorrectedEps,
     GradientStep,
     NaturalFit,
     NaturalStep,
@@ -50,7 +51,9 @@ ALGORITHMS = {
 }
 
 
-def adam(alpha=1e-3, eps=1e-8, weight_decay=0.0, max_grad_norm=None):
+def adam(
+    alpha=1e-3, eps=1e-8, weight_decay=0.0, max_grad_norm=None, corrected_eps=False
+):
     """Build the optimiser of a preset.
 
     Parameters
@@ -61,6 +64,8 @@ def adam(alpha=1e-3, eps=1e-8, weight_decay=0.0, max_grad_norm=None):
         Weight of ½‖θ‖² in the loss.
     max_grad_norm : float, optional
         Shrink longer gradients to this norm.
+    corrected_eps : bool
+        Add ε as PyTorch does: see `CorrectedEps`.
 
     Returns
     -------
@@ -72,6 +77,8 @@ def adam(alpha=1e-3, eps=1e-8, weight_decay=0.0, max_grad_norm=None):
         optimizer = chainer.optimizers.Adam(alpha, eps=eps).setup(link)
         if weight_decay:
             optimizer.add_hook(chainer.optimizer_hooks.WeightDecay(weight_decay))
+        if corrected_eps:
+            optimizer.add_hook(CorrectedEps(eps))
         if max_grad_norm is not None:
             optimizer.add_hook(chainer.optimizer_hooks.GradientClipping(max_grad_norm))
         return optimizer

@@ -8,6 +8,8 @@ ROOT2 = 2**0.5
 # PyTorch's Linear draws from ±1/√fan_in, which is this part of LeCun's uniform.
 TORCH = {"init": "lecun_uniform", "hidden_scale": 3**-0.5}
 ADAM = {"alpha": 1e-3}
+# Of PyTorch's Adam ε is another number: see CorrectedEps.
+TORCH_ADAM = {"corrected_eps": True}
 TIME_LIMIT = "a time limit ended an episode for good; "
 EVERY_STEP = "the normaliser learned at every step; "
 
@@ -72,7 +74,7 @@ TRPO_PRESETS = {
         "fit": {"epochs": 5, "batch_size": 64},
         "policy": _ORTHOGONAL,
         "vf": _ORTHOGONAL,
-        "vf_optimizer": ADAM,
+        "vf_optimizer": {**ADAM, **TORCH_ADAM},
         "obs_normalizer": {"clip_threshold": 5},
     },
     "spinningup-trpo": {
@@ -102,6 +104,7 @@ TRPO_PRESETS = {
     "baselines-mujoco": {
         "source": "openai/baselines, baselines/trpo_mpi, defaults.py mujoco()",
         "differs": TIME_LIMIT
+        + "the normaliser floored the variance at 0.01 instead of adding it; "
         + "VecNormalize normalised observations a first time (±10), "
         "and rewards",
         "algorithm": "TRPO",
@@ -159,7 +162,7 @@ TRPO_PRESETS = {
         },
         "policy": {**TORCH, "last_scale": 0.1 * 3**-0.5, "log_std": "fixed"},
         "vf": {**TORCH, "last_scale": 0.1 * 3**-0.5},
-        "vf_optimizer": {"alpha": 3e-4, "weight_decay": 1e-3},
+        "vf_optimizer": {"alpha": 3e-4, "weight_decay": 1e-3, **TORCH_ADAM},
         "obs_normalizer": {"clip_threshold": 5, "eps": 1e-8},
     },
     "sb3-contrib": {
@@ -174,13 +177,14 @@ TRPO_PRESETS = {
             "damping": 0.1,
             "length_eps": 0.0,
             "kl_side": "new_old",
+            "kl_per_dimension": True,
             "search": {"shrink": 0.8, "n_tries": 10, "strict": True},
         },
         "fit": {"epochs": 10, "batch_size": 128},
         "estimation": {"standardize_by": "unbiased_std"},
         "policy": {"init": "orthogonal", "hidden_scale": ROOT2, "last_scale": 1e-2},
         "vf": {"init": "orthogonal", "hidden_scale": ROOT2, "last_scale": 1.0},
-        "vf_optimizer": {"alpha": 1e-3, "eps": 1e-5},
+        "vf_optimizer": {"alpha": 1e-3, "eps": 1e-5, **TORCH_ADAM},
     },
     "garage": {
         "source": "rlworkgroup/garage, garage/torch/algos/trpo.py and its benchmark",
@@ -209,7 +213,7 @@ TRPO_PRESETS = {
             "hidden_scale": 1.0,
             "last_scale": 1.0,
         },
-        "vf_optimizer": {"alpha": 2.5e-4},
+        "vf_optimizer": {"alpha": 2.5e-4, **TORCH_ADAM},
     },
     "openai-imitation": {
         "source": "openai/imitation, scripts/run_rl_mj.py; batches of its expert runs",
@@ -295,7 +299,7 @@ TRPO_PRESETS = {
             "log_std_init": -0.5,
         },
         "vf": {"init": "orthogonal", "hidden_scale": ROOT2, "last_scale": ROOT2},
-        "vf_optimizer": ADAM,
+        "vf_optimizer": {**ADAM, **TORCH_ADAM},
         "obs_normalizer": {"clip_threshold": 10, "eps": 1e-8},
         "schedules": {"vf_optimizer.alpha": [1e-3, 0.0]},
     },
@@ -325,7 +329,7 @@ TRPO_PRESETS.update(
             "reinforcement-learning-kr/pg_travel, mujoco/agent/tnpg.py",
             algorithm="NPG",
             step={"search": None, "step_size": 0.5},
-            estimation={"advantage": "return", "value_target": "return"},
+            estimation={"advantage": "return", "value_target": "advantage"},
         ),
         "sb3-zoo-mujoco": vary(
             "sb3-contrib",

@@ -109,8 +109,7 @@ def load_objects(folder, objects):
         raise FileNotFoundError(
             f"expected a saved agent in {folder}, got no agent.json there. Give the "
             "folder that agent.save wrote, such as .../best or .../20000_finish. (What "
-            "ChainerRL saved has none; read its npz with chainer.serializers.load_npz, "
-            "which can run code: only from whom you trust.)"
+            "ChainerRL saved has none: chainertrpo.agents.load_chainerrl reads it.)"
         )
     manifest = read_json(manifest_path)
     digests = manifest.get("sha256") if isinstance(manifest, dict) else None

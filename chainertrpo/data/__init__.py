@@ -13,6 +13,7 @@ from chainertrpo.data.demonstrations import (
 )
 from chainertrpo.data.files import (
     BadFileError,
+    check_arrays,
     read_json,
     read_npz,
     write_atomically,
@@ -43,6 +44,7 @@ __all__ = [
     "Path",
     "PathRecorder",
     "as_observation",
+    "check_arrays",
     "check_environment",
     "discounted_sum",
     "environment_header",

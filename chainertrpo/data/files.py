@@ -147,11 +147,27 @@ def read_npz(path, like=None):
             f"{path}: not a readable .npz of plain arrays: {error}"
         ) from error
     if like is not None:
-        _compare(path, arrays, like)
+        check_arrays(path, arrays, like)
     return arrays
 
 
-def _compare(path, arrays, like):
+def check_arrays(path, arrays, like):
+    """Check arrays against what is expected.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        Named in errors.
+    arrays : dict of str to array
+        What was read.
+    like : dict of str to array
+        Arrays with the expected names, shapes and dtypes; floats must be finite.
+
+    Raises
+    ------
+    BadFileError
+        They are of another model, or not finite.
+    """
     missing, extra = sorted(like.keys() - arrays), sorted(arrays.keys() - like.keys())
     if missing or extra:
         raise BadFileError(

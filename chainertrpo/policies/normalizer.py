@@ -11,6 +11,8 @@ BLOCK_ROWS = 250  # float64: what is worked on stays in the cache
 class Normalization:
     """y = clip((x − mean) · scale), in float64, given as float32.
 
+    What comes as float64 stays it, for exact comparisons.
+
     Parameters
     ----------
     mean, scale : array, shape of one observation, float64
@@ -25,8 +27,8 @@ class Normalization:
     def __call__(self, x):
         """Normalise x, one observation or a batch of them."""
         if x.ndim == self.mean.ndim:
-            return self._block(x).astype(numpy.float32)
-        out = numpy.empty(x.shape, numpy.float32)
+            return self._block(x).astype(_dtype(x))
+        out = numpy.empty(x.shape, _dtype(x))
 
         def work(lane):
             for rows in lane:
@@ -42,6 +44,10 @@ class Normalization:
             numpy.minimum(y, self.clip_threshold, out=y)
             numpy.maximum(y, -self.clip_threshold, out=y)
         return y
+
+
+def _dtype(x):
+    return x.dtype if x.dtype == numpy.float64 else numpy.float32
 
 
 def _moments(x):
@@ -146,7 +152,7 @@ class EmpiricalNormalization(chainer.Link):
 
         Returns
         -------
-        array, float32, shape of `x`
+        array, float32 (float64 if `x` is), shape of `x`
             Normalised and clipped observations.
         """
         if update:

@@ -3,6 +3,7 @@
 from chainertrpo.updates.cloning import Cloning, CloningReport
 from chainertrpo.updates.compatible import compatible_weights, score_product
 from chainertrpo.updates.discriminator import Discriminator, DiscriminatorReport
+from chainertrpo.updates.flat_adam import CorrectedEps
 from chainertrpo.updates.gradient import GradientReport, GradientStep
 from chainertrpo.updates.local import (
     CURVATURES,
@@ -41,6 +42,7 @@ __all__ = [
     "REWARD_FORMS",
     "CURVATURES",
     "Backtrack",
+    "CorrectedEps",
     "FitReport",
     "GradientReport",
     "GradientStep",

@@ -12,6 +12,8 @@ from chainertrpo.numerics import flatten, named_params, unflatten
 import chainer
 from chainer import backend
 
+_Clipping = chainer.optimizer_hooks.GradientClipping
+
 
 def can_be_flat(optimizer):
     """Whether an optimiser is of the kind written out here.
@@ -24,7 +26,8 @@ def can_be_flat(optimizer):
     Returns
     -------
     bool
-        Adam without variants or frozen parameters, and no hooks but gradient clipping.
+        Adam without variants or frozen parameters, and no hooks but gradient clipping and
+        `CorrectedEps`.
     """
     if type(optimizer) is not chainer.optimizers.Adam:
         return False
@@ -35,7 +38,7 @@ def can_be_flat(optimizer):
     return (
         not variant
         and optimizer._loss_scale is None
-        and all(type(x) is chainer.optimizer_hooks.GradientClipping for x in hooks)
+        and all(type(x) in (CorrectedEps, _Clipping) for x in hooks)
         and not hookable._post_update_hooks
         and all(_is_plain(param.update_rule) for param in optimizer.target.params())
     )
@@ -49,6 +52,48 @@ def _is_plain(rule):
 
 def _has_hooks(x):
     return bool(x._hookable._pre_update_hooks or x._hookable._post_update_hooks)
+
+
+class CorrectedEps:
+    """Adam's ε as PyTorch adds it: α·m̂ / (√v̂ + ε), with the corrected moments.
+
+    That is algorithm 1 of Kingma and Ba 2015.  Chainer and TensorFlow have the form that
+    its section 2 recommends, in which one ε counts for 1/√(1 − β₂ᵗ) times as much: 32
+    times at the first step, still twice at the 288th.  A hook for
+    ``chainer.optimizers.Adam``: it sets the optimiser's own ε before each step.
+
+    Parameters
+    ----------
+    eps : float
+        ε.
+    """
+
+    name = "CorrectedEps"
+    timing = "pre"
+
+    def __init__(self, eps):
+        self.eps = eps
+
+    def at(self, t, beta2):
+        """Return Chainer's ε for a step.
+
+        Parameters
+        ----------
+        t : int
+            The step, from 1.
+        beta2 : float
+            Of Adam.
+
+        Returns
+        -------
+        float
+            ε·√(1 − β₂ᵗ).
+        """
+        return self.eps * math.sqrt(1 - beta2**t)
+
+    def __call__(self, optimizer):
+        """Set ε for the step that follows."""
+        optimizer.eps = self.at(optimizer.t + 1, optimizer.beta2)
 
 
 class FlatAdam:
@@ -81,8 +126,9 @@ class FlatAdam:
         self._g, self._work = [self._xp.empty_like(self._theta) for _ in range(2)]
         self.value, self.grad = map(self._by_name, (self._theta, self._g))
         self._start = self._t = self._rules[0].t
-        hooks = optimizer._hookable._pre_update_hooks.values()
-        self._thresholds = [hook.threshold for hook in hooks]
+        hooks = list(optimizer._hookable._pre_update_hooks.values())
+        self._thresholds = [x.threshold for x in hooks if type(x) is _Clipping]
+        self._corrected = [x for x in hooks if type(x) is CorrectedEps]
 
     def _by_name(self, flat):
         return dict(zip(self._params, unflatten(flat, self._params.values())))
@@ -95,6 +141,9 @@ class FlatAdam:
             self._g *= xp.minimum(threshold / xp.maximum(norm, 1e-30), 1)
         self._t += 1
         alpha = hp.alpha * math.sqrt(1 - hp.beta2**self._t) / (1 - hp.beta1**self._t)
+        eps = hp.eps
+        for corrected in self._corrected:
+            eps = corrected.at(self._t, hp.beta2)
         xp.subtract(self._g, self._m, out=work)
         work *= 1 - hp.beta1
         self._m += work
@@ -103,7 +152,7 @@ class FlatAdam:
         work *= 1 - hp.beta2
         self._v += work
         xp.sqrt(self._v, out=work)
-        work += hp.eps
+        work += eps
         xp.divide(alpha, work, out=work)
         work *= self._m
         if hp.eta != 1:

@@ -21,7 +21,7 @@ from chainertrpo.policies import (
 )
 from chainertrpo.updates.flat_adam import FlatAdam, can_be_flat
 from chainertrpo.updates.regression import layers_of
-from chainertrpo.updates.rows import take
+from chainertrpo.updates.rows import minibatch
 
 
 def can_step_flat(step, model, optimizer):
@@ -86,7 +86,7 @@ def flat_steps(step, model, batch, optimizer, rows):
         critic, critic_grads = _mlp(adam, "/vf", vf)
     losses = []
     for index in rows:
-        part = take(batch, model.device.send(index))
+        part = minibatch(step, batch, model.device.send(index))
         output, kept = actor.forward(part.obs)
         gain, cotangent = head(output, part, step)
         actor.pull(kept, cotangent, out=actor_grads)

@@ -5,6 +5,7 @@ import math
 import typing
 
 from chainertrpo._threads import single_blas_thread
+from chainertrpo.data import SCALES
 from chainertrpo.numerics import ACCEPTED, at, flatten
 from chainertrpo.updates.flat_step import can_step_flat, flat_steps
 from chainertrpo.updates.objectives import (
@@ -14,7 +15,7 @@ from chainertrpo.updates.objectives import (
     surrogate,
     value_loss,
 )
-from chainertrpo.updates.rows import minibatches, take
+from chainertrpo.updates.rows import minibatch, minibatches
 
 import chainer
 import numpy
@@ -90,6 +91,11 @@ class GradientStep:
         No further epoch after one that ends with a larger mean KL divergence, nats.
     chunk_rows : int
         Rows worked on at a time for the KL divergence of the report.
+    standardize_by : str or None
+        Bring the advantages of every minibatch to mean 0 and this to 1: ``std``
+        (Baselines), ``unbiased_std`` (Stable-Baselines3, CleanRL); None leaves them.
+    standardize_eps : float
+        Added to it.
     """
 
     epochs: int = 10
@@ -102,6 +108,8 @@ class GradientStep:
     target_kl: typing.Optional[float] = None
     stop_kl: typing.Optional[float] = None
     chunk_rows: int = 25_000
+    standardize_by: typing.Optional[str] = None
+    standardize_eps: float = 1e-8
 
     def __post_init__(self):
         """Raise a ValueError for values that cannot work."""  # noqa: DOC501
@@ -120,6 +128,11 @@ class GradientStep:
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise ValueError(f"expected {name} None or > 0, got {value}.")
+        if self.standardize_by not in (None, *SCALES) or not self.standardize_eps >= 0:
+            raise ValueError(
+                f"expected standardize_by None or of {sorted(SCALES)} and standardize_eps "
+                f">= 0, got {self.standardize_by!r}, {self.standardize_eps}."
+            )
         if self.target_kl is not None and self.beta == 0:
             raise ValueError(
                 f"expected beta > 0 with target_kl={self.target_kl}: zero stays zero "
@@ -205,9 +218,8 @@ class GradientStep:
         else:
             losses = []
             for index in rows:
-                loss, parts = self._loss(
-                    model, take(batch, model.device.send(index)), theta
-                )
+                part = minibatch(self, batch, model.device.send(index))
+                loss, parts = self._loss(model, part, theta)
                 model.cleargrads()
                 loss.backward()
                 optimizer.update()

@@ -119,6 +119,9 @@ class NaturalStep:
         1e-4); 0 starts from 0.
     cg_eps : float
         Added to pᵀAp in conjugate gradient (Spinning Up's 1e-8).
+    kl_per_dimension : bool
+        Average the divergence over the dimensions of an action too (sb3-contrib): with n
+        of them δ and λ count n-fold.
     """
 
     max_kl: float = 0.01
@@ -138,6 +141,7 @@ class NaturalStep:
     repeats: int = 1
     cg_start: float = 0.0
     cg_eps: float = 0.0
+    kl_per_dimension: bool = False
 
     def __post_init__(self):
         """Raise a ValueError for values that cannot work."""  # noqa: DOC501
@@ -237,8 +241,10 @@ class NaturalStep:
         if gradient_norm == 0:
             return StepReport("zero_gradient", gradient_norm=0.0)
 
-        product = damped(model.product, self.damping)
-        x0 = self._start(g, policy.device, rng) if self.cg_start else None
+        n = batch.action[0].size if self.kl_per_dimension else 1
+        max_kl = n * self.max_kl
+        product = damped(model.product, n * self.damping)
+        x0 = self._start(g, policy.device, rng) / n if self.cg_start else None
         solution = conjugate_gradient(
             product, g, self.cg_iterations, self.cg_tol, x0=x0, eps=self.cg_eps
         )
@@ -256,8 +262,8 @@ class NaturalStep:
             return report
 
         theta = flatten(policy)
-        length = self.step_size or math.sqrt(
-            2 * self.max_kl / (quadratic + self.length_eps)
+        length = n * (self.step_size or 0) or math.sqrt(
+            2 * max_kl / (quadratic + self.length_eps)
         )
         step = length * x
         slope = float(g.dot(step))  # the gain of the full step, to first order
@@ -275,7 +281,7 @@ class NaturalStep:
             return (
                 check_finite(trial)
                 if self.search is None
-                else search.accept(trial, self.max_kl)
+                else search.accept(trial, max_kl)
             )
 
         found = backtrack(

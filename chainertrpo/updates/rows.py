@@ -2,6 +2,8 @@
 
 import math
 
+from chainertrpo.data import SCALES
+
 import numpy
 
 
@@ -52,3 +54,28 @@ def take(batch, rows):
         Of these rows.
     """
     return batch._make(None if x is None else x[rows] for x in batch)
+
+
+def minibatch(step, batch, rows):
+    """Some rows of a batch as a step wants them.
+
+    Parameters
+    ----------
+    step : GradientStep
+        With or without standardisation in every minibatch.
+    batch : Batch
+        On the device.
+    rows : array of int
+        Which rows, on the batch's device.
+
+    Returns
+    -------
+    Batch
+        Of these rows.
+    """
+    part = take(batch, rows)
+    if step.standardize_by is None:
+        return part
+    centred = part.advantage - part.advantage.mean()
+    scale = SCALES[step.standardize_by](centred) + step.standardize_eps
+    return part._replace(advantage=centred / scale)

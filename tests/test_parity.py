@@ -1,0 +1,202 @@
+"""One update here and in an ancestor, from equal parameters, experience and dice.
+
+The files in parity/ hold what the ancestors did (see parity/recording.py, and
+docs/parity.md for how); nothing of an ancestor runs here.
+"""
+
+import json
+import pathlib
+import types
+
+from chainertrpo import PRESETS, make_agent, settings_of
+from chainertrpo.agents import load_chainerrl
+from chainertrpo.data import BadFileError, Path, read_npz
+
+import chainer
+import numpy as np
+import pytest
+
+FOLDER = pathlib.Path(__file__).parent / "parity"
+RECORDS = sorted(path.stem for path in FOLDER.glob("*.npz"))
+SAVED = sorted(path.stem for path in (FOLDER / "chainerrl_agents").glob("*.npz"))
+TOLERANCE = 1e-5  # of what the update moved, in float64
+# In its file the ancestor's own wrappers normalised nothing.
+BARE = {"obs_normalizer": None}
+
+
+class Dice:
+    """A generator that gives what the ancestor drew."""
+
+    def __init__(self, rows, start):
+        self._rows = iter(rows.astype(int))
+        self._start = start
+
+    def permutation(self, n):
+        order = next(self._rows, np.arange(n))  # of whole batches none was noted
+        assert sorted(order) == list(range(n))
+        return order
+
+    def standard_normal(self, shape):
+        assert self._start.shape == shape
+        return self._start
+
+
+def part(record, *names):
+    """The arrays whose names begin with these, in the order of flat vectors."""
+    begin = "/".join(names) + "/"
+    return {
+        name[len(begin) :]: x
+        for name, x in sorted(record.items())
+        if name.startswith(begin)
+    }
+
+
+def agent_of(settings, record, dtype=np.float64):
+    """An agent with the spaces and the parameters of a record."""
+    n_outputs = len(record["before/policy/mlp/2/b"])
+    obs_space = types.SimpleNamespace(shape=record["obs"].shape[1:])
+    action_space = types.SimpleNamespace(shape=(n_outputs,))
+    if record["action"].dtype.kind == "i":
+        action_space = types.SimpleNamespace(n=n_outputs)
+    with chainer.using_config("dtype", dtype):
+        agent = make_agent(obs_space, action_space, settings, seed=0)
+    for name in ("policy", "vf"):
+        put(getattr(agent, name), part(record, "before", name))
+    return agent
+
+
+def put(link, arrays):
+    params = {name[1:]: x for name, x in link.namedparams()}
+    assert params.keys() == arrays.keys()
+    for name, x in params.items():
+        x.array[...] = arrays[name]
+
+
+def paths_of(record):
+    ends = np.cumsum(record["lengths"])[:-1]
+    pieces = zip(
+        np.split(record["obs"], np.cumsum(record["lengths"] + 1)[:-1]),
+        np.split(record["action"], ends),
+        np.split(record["reward"], ends),
+        record["terminal"].tolist(),
+    )
+    return [Path(*piece) for piece in pieces]
+
+
+def replay(record, dtype=np.float64, **changes):
+    """Our update from a record; {network: {name: what it moved by}}."""
+    sizes = {name: {"hidden_sizes": [8, 8]} for name in ("policy", "vf")}
+    settings = settings_of(str(record["preset"]), **sizes, **changes)
+    given = part(record, "given", "normalizer")
+    settings = {**settings, **({} if given else BARE)}
+    agent = agent_of(settings, record, dtype)
+    if given:
+        chainer.serializers.NpzDeserializer(given).load(agent.obs_normalizer)
+        agent._actor = agent.actor()
+    start = part(record, "start", "policy").values()
+    start = np.concatenate([x.ravel() for x in start]) if start else None
+    agent._streams["fit"] = Dice(record["rows"], start)
+    agent.update(paths_of(record))
+    assert agent.last_step.accepted
+    return {
+        name: {
+            key: x.array - record[f"before/{name}{key}"]
+            for key, x in getattr(agent, name).namedparams()
+        }
+        for name in ("policy", "vf")
+    }
+
+
+def errors(moved, record):
+    """‖ours − theirs‖ / ‖theirs − before‖ of both networks."""
+    found = []
+    for name, parts in moved.items():
+        before, after = part(record, "before", name), part(record, "after", name)
+        theirs = np.concatenate([(after[k] - before[k]).ravel() for k in before])
+        ours = np.concatenate([parts[f"/{k}"].ravel() for k in before])
+        found.append(np.linalg.norm(ours - theirs) / np.linalg.norm(theirs))
+    return found
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_an_update_is_the_ancestors(name):
+    record = read_npz(FOLDER / f"{name}.npz")
+    assert str(record["preset"]) == name and json.loads(str(record["versions"]))
+    policy, vf = errors(replay(record), record)
+    print(f"{name}: policy {policy:.1e}, value function {vf:.1e}")
+    assert policy < TOLERANCE and vf < TOLERANCE
+
+
+def test_there_are_records():
+    assert set(RECORDS) <= PRESETS.keys() and len(RECORDS) >= 10
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_the_comparison_sees_a_changed_setting(name):
+    """What a test of equality is worth: a little of anything is noticed."""
+    record = read_npz(FOLDER / f"{name}.npz")
+    algorithm = PRESETS[name]["algorithm"]
+    step = {"value_coef": 0.9} if algorithm == "PPO" else {"damping": 0.1001}
+    for changes in ({"agent": {"gamma": 0.9901}}, {"step": step}):
+        assert max(errors(replay(record, **changes), record)) > TOLERANCE
+
+
+@pytest.fixture
+def saved(request):
+    """An agent of ours for a folder of ChainerRL, the folder and what it should say."""
+    name = request.param
+    told = read_npz(FOLDER / "chainerrl_agents" / f"{name}.npz")
+    softmax = "logits" in told
+    preset = "chainerrl-ppo-reproduction" if name == "ppo" else "chainerrl-reproduction"
+    sizes = {part: {"hidden_sizes": [8, 8]} for part in ("policy", "vf")}
+    settings = settings_of(preset, **sizes)
+    if name in ("example", "softmax"):
+        settings["obs_normalizer"] = {}
+    obs_space = types.SimpleNamespace(shape=told["obs"].shape[1:])
+    n = told["logits" if softmax else "mean"].shape[1]
+    action_space = types.SimpleNamespace(**{"n": n} if softmax else {"shape": (n,)})
+    agent = make_agent(obs_space, action_space, settings, seed=3)
+    return agent, FOLDER / "chainerrl_agents" / name, told
+
+
+@pytest.mark.parametrize("saved", SAVED, indirect=True)
+def test_agents_of_chainerrl_load(saved, tmp_path):
+    agent, folder, told = saved
+    load_chainerrl(agent, folder)
+    x = agent.obs_normalizer(told["obs"], update=False)
+    with chainer.no_backprop_mode():
+        dist, value = agent.policy(x), agent.vf(x)
+    output = dist.logits if "logits" in told else dist.mean
+    expected = told["logits"] if "logits" in told else told["mean"]
+    np.testing.assert_allclose(output.array, expected, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(value.array, told["value"], rtol=1e-4, atol=1e-6)
+    for name, x in agent.policy.namedparams():
+        np.testing.assert_array_equal(x.array, told[name[1:]].astype("f"), err_msg=name)
+    optimizer = agent.vf_optimizer or agent.optimizer
+    assert optimizer.t == (40 if folder.name == "ppo" else 20)
+    assert {x.update_rule.t for x in optimizer.target.params()} == {optimizer.t}
+    # What acts is what was loaded, and it saves and loads as any other.
+    agent.act_deterministically = True
+    best = expected[0].argmax() if "logits" in told else expected[0]
+    np.testing.assert_allclose(agent.act(told["obs"][0]), best, rtol=1e-4, atol=1e-6)
+    agent.save(tmp_path)
+    agent.load(tmp_path)
+
+
+@pytest.mark.parametrize("saved", ["reproduction"], indirect=True)
+def test_other_networks_are_refused_and_change_nothing(saved, tmp_path):
+    agent, folder, _ = saved
+    before = [x.array.copy() for _, x in sorted(agent.policy.namedparams())]
+    with pytest.raises(BadFileError, match="not of networks like"):
+        load_chainerrl(agent, folder.parent / "softmax")
+    for name in ("policy", "vf", "vf_optimizer", "obs_normalizer"):
+        data = (folder / f"{name}.npz").read_bytes()
+        (tmp_path / f"{name}.npz").write_bytes(data)
+    for name, message in (("vf", "not a readable"), ("model", "no use for it")):
+        (tmp_path / f"{name}.npz").write_bytes(b"cos\nsystem\n(S'true'\ntR.")
+        with pytest.raises(BadFileError, match=message):
+            load_chainerrl(agent, tmp_path)
+    after = [x.array for _, x in sorted(agent.policy.namedparams())]
+    assert all(map(np.array_equal, before, after))
+    with pytest.raises(FileNotFoundError):
+        load_chainerrl(agent, tmp_path / "nowhere")
