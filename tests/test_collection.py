@@ -620,7 +620,9 @@ class Marked:
 
     def __init__(self, call, temporary=None, argv=None):
         module = call.split(".")[0]
-        code = f"import chainertrpo, {module}; {call}"
+        # Whoever starts the tests in the background may have them ignore Ctrl-C.
+        code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+        code += f"; import chainertrpo, {module}; {call}"
         self.mark = uuid.uuid4().hex
         environment = {**os.environ, MARK: self.mark, "PYTHONPATH": str(HERE.parent)}
         if temporary is not None:
