@@ -126,7 +126,7 @@ def side_by_side(function, items):
 
 
 # On the CPU: rows of a block; from how many rows on a lane of their own; lanes at most.
-BLOCK_ROWS, LANE_ROWS, MAX_LANES = 1000, 512, 16
+BLOCK_ROWS, LANE_ROWS, MAX_LANES = 1250, 1024, 16
 
 
 def row_lanes(x, most=BLOCK_ROWS):

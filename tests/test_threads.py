@@ -48,7 +48,7 @@ def test_lanes_hold_every_row_once_and_blocks_are_alike(n, most):
     assert max(sizes) - min(sizes) <= 1
     assert max(sizes) <= min(most, threads.BLOCK_ROWS)
     assert len({len(lane) for lane in lanes}) == 1
-    assert n < 8192 or len(lanes) == threads.MAX_LANES
+    assert n < 16_384 or len(lanes) == threads.MAX_LANES
 
 
 def test_results_are_in_order_and_errors_are_raised(n_threads):
