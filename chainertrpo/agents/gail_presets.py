@@ -1,8 +1,7 @@
 """Historical settings of GAIL as plain data, with their sources.
 
 ``generator`` are the changes to a preset of `PRESETS` (the policy's side),
-``discriminator`` the arguments of `Discriminator`, ``every`` the subsampling.  Where the
-generator was PPO, this says so and gives a natural step instead.
+``discriminator`` the arguments of `Discriminator`, ``every`` the subsampling.
 """
 
 import copy

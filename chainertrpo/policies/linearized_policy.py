@@ -49,9 +49,8 @@ class LinearizedPolicy:
         lanes = row_lanes(obs, chunk_rows)
         self._blocks = [rows for lane in lanes for rows in lane]
         on_host = backend.get_array_module(obs) is numpy
-        scratch_rows = (
-            lanes[0][0].stop + 1 if on_host else 0
-        )  # they differ by 1 at most
+        # The lengths of blocks differ by 1 at most.
+        scratch_rows = lanes[0][0].stop + 1 if on_host else 0
         numbers = iter(range(len(self._blocks)))
         self._lanes = [
             _Lane(

@@ -175,7 +175,7 @@ class Discriminator:
         return paid
 
     def logits(self, obs, action):
-        """L of pairs.
+        """The logit l(s, a) of pairs.
 
         Parameters
         ----------
