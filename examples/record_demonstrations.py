@@ -94,7 +94,7 @@ def agent(args):
     made = make_agent(
         env.observation_space, env.action_space, config["settings"], seed=args.seed
     )
-    made.load(args.load)
+    made.load(args.load, to_act=True)
     made.act_deterministically = args.deterministic
     if args.fixed_horizon:
         env = FixedHorizon(env, args.fixed_horizon)

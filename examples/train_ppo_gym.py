@@ -5,8 +5,9 @@
     python examples/train_ppo_gym.py --resume results/<run>
     python examples/train_ppo_gym.py --demo --load results/<run>/best
 
-The flags and settings are those of ChainerRL's reproduction of PPO; its other example is
-the preset chainerrl-ppo-example.
+The settings are those of ChainerRL's reproduction of PPO; its other example is the preset
+chainerrl-ppo-example.  The flags are those of both, except what follows from the action
+space (--arch) and --bound-mean and --weight-decay.
 """
 
 from chainertrpo.agents import DEFAULT_PPO_PRESET
@@ -24,5 +25,10 @@ if __name__ == "__main__":
     add = parser.add_argument
     add("--update-interval", type=int, help="steps a batch (default: the preset's)")
     add("--epochs", type=int, help="passes over a batch (default: the preset's)")
-    add("--batch-size", type=int, help="rows a minibatch (default: the preset's)")
+    rows = "rows a minibatch (default: the preset's)"
+    add("--batch-size", "--batchsize", type=int, help=rows)
+    add("--lr", type=float, help="Adam's step size (default: the preset's)")
+    add("--entropy-coef", type=float, help="nats weigh this (default: the preset's)")
+    add("--reward-scale-factor", type=float, help="default: the preset's")
+    add("--standardize-advantages", action="store_true", default=None)
     training_script.main(parser)

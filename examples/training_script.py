@@ -29,17 +29,30 @@ from chainertrpo.experiments import (
     train_agent_parallel,
     train_agent_with_evaluation,
 )
+from chainertrpo.experiments.fixed_horizon import FixedHorizon
 
 
-def make_parser(doc, default_preset, *, steps, eval_interval, eval_n_runs):
+def make_parser(
+    doc,
+    default_preset,
+    *,
+    steps,
+    eval_interval,
+    eval_n_runs,
+    presets=PRESETS,
+    default_env="Hopper",
+):
     """Build a parser with the flags that all training examples have."""
     parser = argparse.ArgumentParser(
         description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.set_defaults(default_preset=default_preset)
+    parser.set_defaults(
+        default_preset=default_preset, default_env=default_env, fixed_horizon=None
+    )
     add = parser.add_argument
     add("--gpu", type=int, default=-1, help="CUDA device, -1 is the CPU (default -1)")
-    add("--env", help="environment, such as Humanoid or CartPole-v1 (default Hopper)")
+    env = "environment, such as Humanoid or CartPole-v1"
+    add("--env", help=f"{env} (default {default_env or 'that of the demonstrations'})")
     add("--env-package", choices=["auto", "gym", "gymnasium"], default="auto")
     add("--seed", type=int, default=0, help="seed in [0, 2**31) (default 0)")
     add("--outdir", default="results", help="parent of the run's folder")
@@ -60,7 +73,7 @@ def make_parser(doc, default_preset, *, steps, eval_interval, eval_n_runs):
     add("--monitor", action="store_true", help="write videos of evaluation episodes")
     add(
         "--preset",
-        choices=[*sorted(PRESETS), "list"],
+        choices=[*sorted(presets), "list"],
         metavar="NAME",
         help=f"algorithm and settings (default {default_preset}); list shows all",
     )
@@ -82,15 +95,21 @@ def make_parser(doc, default_preset, *, steps, eval_interval, eval_n_runs):
         "in this process, as ChainerRL's train_agent does",
     )
     add("--checkpoint-interval", type=int, default=10, help="updates (default 10)")
+    add(
+        "--log-interval",
+        type=int,
+        metavar="N",
+        help="steps between lines of progress (default: a line every ten seconds)",
+    )
     add("--resume", metavar="DIR", help="go on with a run: all else comes from there")
     return parser
 
 
-def parse(parser):
+def parse(parser, presets):
     """Read the command line."""
     args = parser.parse_args()
     if args.preset == "list":
-        print(describe_presets())
+        print(describe_presets(presets))
         sys.exit()
     if not 0 <= args.seed < 2**31:
         parser.error(f"--seed {args.seed}: expected a number in [0, 2**31)")
@@ -117,29 +136,46 @@ def recall(args):
             raise BadFileError(
                 f"{folder}: a run with --workers 0 has no checkpoints to resume from."
             )
-    args.env = args.env or saved.get("env", "Hopper")
+    args.env = args.env or saved.get("env", args.default_env)
     args.preset = args.preset or saved.get("preset", args.default_preset)
-    del args.default_preset
+    del args.default_preset, args.default_env
     args.hidden_sizes = args.hidden_sizes or saved.get("hidden_sizes")
 
 
-def build(args, env):
-    """Build the agent for an environment; return it and its settings."""
+# Flags that scripts may have -> where a preset keeps what they change.
+FLAGS = {
+    "update_interval": ("agent", "update_interval"),
+    "standardize_advantages": ("agent", "standardize_advantages"),
+    "epochs": ("step", "epochs"),
+    "batch_size": ("step", "batch_size"),
+    "entropy_coef": ("step", "entropy_coef"),
+    "lr": ("optimizer", "alpha"),
+    "reward_scale_factor": ("rewards", "scale"),
+}
+
+
+def changes_of(args, preset):
+    """What the command line changes of a preset of `PRESETS`, by part."""
     size = {"hidden_sizes": args.hidden_sizes} if args.hidden_sizes else {}
-    agent, step = {}, {}
-    if args.update_interval is not None:
-        agent["update_interval"] = args.update_interval
-    for name in ("epochs", "batch_size"):  # of gradient steps
-        if getattr(args, name, None) is not None:
-            step[name] = getattr(args, name)
-    preset = PRESETS[args.preset]
+    changes = {"policy": dict(size), "vf": dict(size)}
+    for flag, (part, key) in FLAGS.items():
+        if getattr(args, flag, None) is not None:
+            changes.setdefault(part, {})[key] = getattr(args, flag)
     own_curvature = "curvature" in preset.get("step", {})
     if "optimizer" not in preset and not own_curvature:
-        step["curvature"] = args.curvature
+        changes.setdefault("step", {})["curvature"] = args.curvature
+    return changes
+
+
+def build(args, env):
+    """Build the agent for an environment; return it, and what config.json says of it."""
     try:
-        settings = settings_of(
-            args.preset, agent=agent, step=step, policy=size, vf=size
-        )
+        changes = changes_of(args, PRESETS[args.preset])
+        settings = settings_of(args.preset, **changes)
+        if getattr(args, "lr", None) and "optimizer.alpha" in settings.get(
+            "schedules", {}
+        ):
+            settings["schedules"]["optimizer.alpha"][0] = args.lr
     except ValueError as error:  # --epochs for a preset that has none
         sys.exit(f"error: {error}")
     made = make_agent(
@@ -151,7 +187,7 @@ def build(args, env):
     )
     if args.load:
         made.load(args.load)
-    return made, settings
+    return made, {"agent": settings["algorithm"], "settings": settings}
 
 
 def environment(args, seed, *, test):
@@ -171,7 +207,17 @@ def environment(args, seed, *, test):
         wrappers = importlib.import_module(f"{env.package}.wrappers")
         folder = os.path.join(args.outdir, "videos")
         env.env = wrappers.RecordVideo(env.env, folder, disable_logger=True)
-    return env
+    return with_horizon(env, args.fixed_horizon)
+
+
+def with_horizon(env, horizon):
+    """Give an environment episodes of one length, if asked for."""
+    return FixedHorizon(env, horizon) if horizon else env
+
+
+def workers_environment(seed=None, *, env_id, package, horizon):
+    """Make the environment of a worker process."""
+    return with_horizon(make_env(env_id, seed, package=package), horizon)
 
 
 def describe(agent, env, args):
@@ -187,7 +233,7 @@ def describe(agent, env, args):
     print(f"workers       {args.workers or 'none: this process steps the environment'}")
 
 
-def demo(args):
+def demo(args, build=build):
     """Evaluate a saved agent and print its score."""
     env = environment(args, args.seed, test=True)
     agent, _ = build(args, env)
@@ -200,24 +246,23 @@ def demo(args):
     )
 
 
-def train(args):
+def train(args, build=build):
     """Train, and leave scores, curve and agents in the run's folder."""
     env = environment(args, args.seed, test=False)
-    agent, settings = build(args, env)
+    agent, about = build(args, env)
     if args.resume:
         args.outdir = args.resume
     else:
         config = {
-            "agent": settings["algorithm"],
             **vars(args),
             "env": env.id,
             "env_package": env.package,
-            "settings": settings,
+            **about,
         }
         args.outdir = prepare_run_folder(args.outdir, config)
     describe(agent, env, args)
     print(f"folder        {args.outdir}", flush=True)
-    progress = Progress(args.steps)
+    progress = Progress(args.steps, interval=args.log_interval)
     log = EpisodeLog(args.outdir, resume=bool(args.resume))
     eval_env = environment(args, 2**32 - 1 - args.seed, test=True)
     common = {
@@ -225,13 +270,18 @@ def train(args):
         "eval_n_steps": None,
         "eval_n_episodes": args.eval_n_runs,
         "eval_interval": args.eval_interval,
-        "step_hooks": [progress, *scheduled(settings, args.steps)],
+        "step_hooks": [progress, *scheduled(about["settings"], args.steps)],
         "episode_hooks": [progress.episode, log],
     }
     start = time.time()
     try:
         if args.workers:
-            make = functools.partial(make_env, env.id, package=env.package)
+            make = functools.partial(
+                workers_environment,
+                env_id=env.id,
+                package=env.package,
+                horizon=args.fixed_horizon,
+            )
             train_agent_parallel(
                 agent,
                 make,
@@ -253,20 +303,22 @@ def train(args):
         eval_env.close()
         draw_learning_curve(args.outdir)
     print(f"\ntrained to step {args.steps} in {time.time() - start:.0f} s")
+    if hasattr(agent.rewards, "summary"):
+        print(agent.rewards.summary())
     print(f"curve   {args.outdir}/learning_curve.png")
     print(f"scores  {args.outdir}/scores.txt")
     print(f"agent   {args.outdir}/{args.steps}_finish")
     print(f"watch   {sys.argv[0]} --demo --render --load {args.outdir}/best")
 
 
-def main(parser):
+def main(parser, presets=PRESETS, build=build, train=train):
     """Run; a mistake of the user is one line, not a traceback."""
-    args = parse(parser)
+    args = parse(parser, presets)
     logging.basicConfig(level=args.logger_level, format="%(message)s")
     logging.getLogger("matplotlib").setLevel(logging.WARNING)
     try:
         recall(args)
-        demo(args) if args.demo else train(args)
+        demo(args, build) if args.demo else train(args, build)
     except Interrupted as stop:
         print(f"\n{stop}; go on with: {sys.argv[0]} --resume {args.outdir}")
         sys.exit(128 + stop.signal_number)

@@ -16,6 +16,10 @@ import pytest
 from scipy import special
 from test_demonstrations import demonstrations
 
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::chainertrpo.updates.TerminationBiasWarning"
+)
+
 
 def agent_paths(discrete=True, shift=3.0, seed=1, terminal=False, lengths=(30, 30)):
     rng = np.random.default_rng(seed)
@@ -92,7 +96,7 @@ def test_loss_is_the_textbook_formula():
     made = Discriminator(
         demonstrations(), last_scale=1.0, entropy_coef=0.3, normalize="none", seed=2
     )
-    agent = made._inputs(agent_paths()[0].obs[:-1], agent_paths()[0].action)
+    agent = made.encode(agent_paths()[0].obs[:-1], agent_paths()[0].action)
     expert = made._expert[np.arange(30) % 15]
     loss, parts = made._loss(agent, expert, np.zeros(2))
     d_agent, d_expert = (special.expit(made._logits(x)) for x in (agent, expert))
@@ -138,7 +142,8 @@ def test_gradient_penalty_and_its_gradient_by_differences():
 
 
 def test_a_warning_that_teaches_comes_once():
-    made = Discriminator(demonstrations(), reward="logd", seed=0)
+    demos = demonstrations(lengths=(20, 20))
+    made = Discriminator(demos, reward="logd", seed=0)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         made(agent_paths())  # no path has ended: nothing to say
@@ -149,6 +154,22 @@ def test_a_warning_that_teaches_comes_once():
     assert warning.category is TerminationBiasWarning
     for word in ("'logd'", "never positive", "absorbing_horizon", "FixedHorizon"):
         assert word in str(warning.message)
+
+
+def test_the_warning_looks_at_both_sides():
+    def said(demos, paths, **settings):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            Discriminator(demos, **settings)(paths)
+        return [str(w.message) for w in caught]
+
+    equal, unequal = demonstrations(lengths=(20, 20)), demonstrations(lengths=(9, 30))
+    (text,) = said(equal, agent_paths(terminal=True))
+    assert text.startswith("the agent's episodes end") and "expert's" not in text
+    (text,) = said(unequal, agent_paths())  # before any episode of the agent has ended
+    assert text.startswith("the expert's have 9 to 30 steps")
+    assert not said(equal, agent_paths())
+    assert not said(unequal, agent_paths(terminal=True), absorbing_horizon=60)
 
 
 def test_absorbing_states_make_length_worth_nothing():

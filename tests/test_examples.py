@@ -76,6 +76,28 @@ def test_train_ppo_with_schedules_then_demo(tmp_path):
     assert "n_runs: 2" in run("examples/train_ppo_gym.py", *flags).stdout
 
 
+def test_ppo_takes_the_flags_of_both_scripts_of_chainerrl(tmp_path):
+    flags = ["--env", "CartPole", "--steps", 400, "--update-interval", 200]
+    flags += ["--preset", "chainerrl-ppo-example", "--lr", 1e-3, "--batchsize", 100]
+    flags += ["--entropy-coef", 0.02, "--reward-scale-factor", 0.5, "--epochs", 1]
+    flags += ["--standardize-advantages", "--log-interval", 100, "--workers", 0]
+    done = run("examples/train_ppo_gym.py", *flags, "--outdir", tmp_path)
+    assert [f"{n}/400 steps" in done.stderr for n in (100, 200, 250, 300)] == [
+        True,
+        True,
+        False,
+        True,
+    ]
+    (folder,) = tmp_path.iterdir()
+    settings = read_json(folder / "config.json")["settings"]
+    assert settings["optimizer"]["alpha"] == 1e-3
+    assert settings["schedules"]["optimizer.alpha"] == [1e-3, 0.0]
+    assert settings["step"]["entropy_coef"] == 0.02
+    assert settings["step"]["batch_size"] == 100
+    assert settings["rewards"]["scale"] == 0.5
+    assert settings["agent"]["standardize_advantages"] is True
+
+
 @pytest.mark.parametrize(
     "preset",
     [

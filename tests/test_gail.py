@@ -7,6 +7,7 @@ from chainertrpo import GAIL, TRPO, Discriminator, GaussianPolicy, ValueFunction
 from chainertrpo.data import Demonstrations, Episode, environment_header
 from chainertrpo.experiments import train_agent_parallel
 from chainertrpo.numerics import flatten
+from chainertrpo.policies import EmpiricalNormalization
 
 import chainer
 import numpy as np
@@ -108,8 +109,20 @@ def test_save_load_and_state(tmp_path):
     assert agents[0].get_statistics() == agents[1].get_statistics()
     names = [name for name, _ in agents[0].get_statistics()]
     assert "discriminator_accuracy_expert" in names and len(set(names)) == len(names)
+    plain = make(seed=5)
     with pytest.raises(ValueError, match="discriminator"):
-        make().load(tmp_path / "a")
+        plain.load(tmp_path / "a")
+    assert not np.array_equal(theta(plain), theta(agents[0]))
+    agents[0].save(tmp_path / "b")
+    plain.load(tmp_path / "b", to_act=True)
+    assert np.array_equal(theta(plain), theta(agents[0]))
+    assert not np.array_equal(flatten(plain.vf), flatten(agents[0].vf))
+    normalized = make(obs_normalizer=EmpiricalNormalization(2))
+    with pytest.raises(ValueError, match="has no obs_normalizer"):
+        normalized.load(tmp_path / "b", to_act=True)
+    normalized.save(tmp_path / "c")
+    with pytest.raises(ValueError, match=r"has obs_normalizer.npz.*no use"):
+        plain.load(tmp_path / "c", to_act=True)
 
 
 class SeededPoint(Point):

@@ -1,6 +1,6 @@
 """examples/train_gail_gym.py as a user runs it."""
 
-from chainertrpo.data import write_demonstrations
+from chainertrpo.data import read_json, write_demonstrations
 from chainertrpo.experiments import make_env, read_table
 from chainertrpo.experiments.recording import record_episodes
 
@@ -27,17 +27,45 @@ def test_train_warn_and_resume(tmp_path):
     scores = read_table(folder / "scores.txt")
     assert "discriminator_loss" in scores and scores["steps"][-1] == 900
     assert "resumed at step 900" in run(TRAIN, "--resume", folder).stderr
+    show = ["--demo", "--load", folder / "900_finish", "--eval-n-runs", 2]
+    assert "n_runs: 2" in run(TRAIN, *show).stdout  # no demonstrations needed
+    record = ["agent", "--load", folder / "900_finish", "--episodes", 2]
+    out = run("examples/record_demonstrations.py", *record, tmp_path / "e.npz").stdout
+    assert "2 episodes" in out  # an imitator may be the next one's expert
     fixed = [*flags, "--fixed-horizon", 100, "--reward", "airl"]
     done = run(TRAIN, *fixed, "--outdir", tmp_path / "fixed")
     assert "TerminationBiasWarning" not in done.stderr
+
+
+def test_list_and_other_generators(tmp_path):
+    out = run(TRAIN, "--preset", "list").stdout
+    lines = dict(line.split()[:2] for line in out.splitlines())
+    assert lines["ho2016-ppo"] == lines["cartpole-ppo"] == "PPO"
+    assert lines["ho2016-npg"] == "NPG" and lines["ho2016"] == "TRPO"
+    write_demonstrations(
+        tmp_path / "d.npz", record_episodes(make_env("CartPole-v1"), balance, 1)
+    )
+    flags = ["--demos", tmp_path / "d.npz", "--steps", 300, "--update-interval", 100]
+    flags += ["--eval-interval", 300, "--eval-n-runs", 1, "--outdir", tmp_path / "runs"]
+    for preset, reward in (("cartpole-ppo", "d"), ("ho2016-npg", "gail")):
+        out = run(TRAIN, *flags, "--preset", preset, "--workers", 0).stdout
+        assert f"paid by {reward}" in out
+    for folder in (tmp_path / "runs").iterdir():
+        config = read_json(folder / "config.json")
+        assert config["agent"] == "GAIL" and config["discriminator"]["gamma"] > 0.9
 
 
 def test_clone_only_and_mistakes(tmp_path):
     demos = record_episodes(make_env("CartPole-v1"), balance, 2)
     write_demonstrations(tmp_path / "d.npz", demos)
     flags = ["--demos", tmp_path / "d.npz", "--eval-n-runs", 2]
+    flags += ["--outdir", tmp_path / "runs"]
     out = run(TRAIN, *flags, "--clone-only", "--clone-epochs", 3).stdout
     assert "clone         mean:" in out
+    (folder,) = (tmp_path / "runs").iterdir()
+    show = ["--demo", "--load", folder / "clone", "--eval-n-runs", 2]
+    assert "n_runs: 2" in run(TRAIN, *show).stdout
+    assert "give --demos FILE" in run(TRAIN, code=1).stderr
     done = run(TRAIN, *flags, "--env", "Acrobot-v1", code=1)
     assert "of Acrobot-v1, got some of CartPole-v1" in done.stderr
     assert "Traceback" not in done.stderr

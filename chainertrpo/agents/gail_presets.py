@@ -1,7 +1,8 @@
 """Historical settings of GAIL as plain data, with their sources.
 
-``generator`` are the changes to a preset of `PRESETS` (the policy's side),
-``discriminator`` the arguments of `Discriminator`, ``every`` the subsampling.
+``base`` is the preset of `PRESETS` that the generator begins with and ``generator`` the
+changes to it, by part; ``discriminator`` are the arguments of `Discriminator`, ``reward``
+the form that was paid and ``every`` the subsampling.
 """
 
 import copy
@@ -12,55 +13,87 @@ from chainertrpo.data import environment_header, subsample
 from chainertrpo.updates import Discriminator
 
 _HUNDRED = {"hidden_sizes": (100, 100)}
+_ZERO = {**_HUNDRED, "last_scale": 0.0}
 _DISCOUNTS = {"gamma": 0.995, "lambd": 0.97}
 _STEP = {"max_kl": 0.01, "entropy_coef": 0.0, "cg_iterations": 10, "damping": 0.1}
+# Fitted after every third batch, on that batch.
+_OF_BASELINES = {
+    **_HUNDRED,
+    "learning_rate": 3e-4,
+    "entropy_coef": 1e-3,
+    "fit_every": 3,
+    "fit_first": False,
+    "last_scale": 1.0,
+}
+_RELU = {"hidden_sizes": (64, 64), "activation": "relu"}
+_PAPER = {
+    # 50000 steps an iteration and every 20th pair in MuJoCo, 5000 and 10 or 5 here
+    "source": "openai/imitation, scripts/imitate_mj.py, im_classic_pipeline.yaml",
+    "base": "chainerrl-reproduction",
+    "generator": {
+        "agent": {**_DISCOUNTS, "update_interval": 5000},
+        "step": _STEP,
+        "policy": _ZERO,
+        "vf": _ZERO,
+    },
+    "discriminator": {**_HUNDRED, "learning_rate": 1e-2, "entropy_coef": 1e-3},
+    "reward": "gail",
+    "every": 10,
+}
 
 GAIL_PRESETS = {
-    "ho2016": {
-        # openai/imitation, scripts/imitate_mj.py and pipelines/im_classic_pipeline.yaml;
-        # 50000 steps an iteration and every 20th pair in MuJoCo, 5000 and 10 or 5 here
-        "generator": {
-            "agent": {**_DISCOUNTS, "update_interval": 5000},
-            "step": _STEP,
-            "policy": {**_HUNDRED, "last_scale": 0.0},
-            "vf": {**_HUNDRED, "last_scale": 0.0},
-        },
-        "discriminator": {**_HUNDRED, "learning_rate": 1e-2, "entropy_coef": 1e-3},
-        "every": 10,
+    "ho2016": _PAPER,
+    "ho2016-npg": {
+        **_PAPER,
+        "source": "the same with a step of full length, not searched, in place of TRPO's",
+        "base": "npg",
+    },
+    "ho2016-ppo": {
+        **_PAPER,
+        "source": "the same with PPO in place of TRPO",
+        "base": "chainerrl-ppo-reproduction",
+        "generator": {**_PAPER["generator"], "step": {}},
     },
     "baselines": {
-        # openai/baselines, gail/run_mujoco.py: the discriminator is fitted after every
-        # third batch, on that batch
+        "source": "openai/baselines, gail/run_mujoco.py",
+        "base": "chainerrl-reproduction",
         "generator": {
             "agent": {**_DISCOUNTS, "update_interval": 1024},
             "step": _STEP,
-            "policy": dict(_HUNDRED),
-            "vf": dict(_HUNDRED),
+            "policy": _HUNDRED,
+            "vf": _HUNDRED,
         },
-        "discriminator": {
-            **_HUNDRED,
-            "learning_rate": 3e-4,
-            "entropy_coef": 1e-3,
-            "fit_every": 3,
-            "fit_first": False,
-            "last_scale": 1.0,
-        },
+        "discriminator": _OF_BASELINES,
+        "reward": "gail",
         "every": 1,
     },
     "stable-baselines": {
-        # stable-baselines 2, gail/model.py: baselines' numbers, TRPO's defaults otherwise
+        "source": "stable-baselines 2, gail/model.py; TRPO's defaults otherwise",
+        "base": "chainerrl-reproduction",
         "generator": {
             "agent": {"gamma": 0.99, "lambd": 0.98, "update_interval": 1024},
             "step": _STEP,
         },
+        "discriminator": _OF_BASELINES,
+        "reward": "gail",
+        "every": 1,
+    },
+    "cartpole-ppo": {
+        # It shared the first layers of policy and values, and did not say how wide
+        # they were; here they are apart.
+        "source": "a GAIL for CartPole in TensorFlow 2: PPO, ReLU, reward D, ten "
+        "episodes of 200 steps",
+        "base": "chainerrl-ppo-class",
+        "generator": {"policy": _RELU, "vf": _RELU},
         "discriminator": {
-            **_HUNDRED,
-            "learning_rate": 3e-4,
-            "entropy_coef": 1e-3,
-            "fit_every": 3,
-            "fit_first": False,
+            **_RELU,
+            "learning_rate": 1e-3,
+            "entropy_coef": 0.0,
+            "steps": 10,
+            "batch_size": 256,
             "last_scale": 1.0,
         },
+        "reward": "d",
         "every": 1,
     },
 }
@@ -72,10 +105,9 @@ def make_gail_agent(
     demonstrations,
     preset="ho2016",
     *,
-    reward="gail",
+    reward=None,
     discriminator=None,
     every=None,
-    base="chainerrl-reproduction",
     device=None,
     seed=0,
     **changes,
@@ -90,14 +122,12 @@ def make_gail_agent(
         Whole ones: they are subsampled here.
     preset : str
         A key of `GAIL_PRESETS`.
-    reward : str
-        See `Discriminator`.
+    reward : str, optional
+        A form of `reward_of`, instead of the preset's.
     discriminator : dict, optional
         Changes to its arguments.
     every : int, optional
         Instead of the preset's subsampling.
-    base : str
-        The preset of `PRESETS` whose settings the generator otherwise has.
     device : chainer.backend.Device, optional
         Of all networks; by default the CPU.
     seed : int
@@ -110,12 +140,13 @@ def make_gail_agent(
     agent : OnPolicyAgent
         Paid by its `rewards`, a `Discriminator`.
     settings : dict
-        What it was made with.
+        What it was made with: ``generator`` (as `settings_of` returns), ``discriminator``
+        (arguments) and ``every``.
 
     Raises
     ------
     ValueError
-        No such preset, or demonstrations of other spaces.
+        No such preset, part or key, or demonstrations of other spaces.
     """
     if preset not in GAIL_PRESETS:
         raise ValueError(
@@ -123,15 +154,18 @@ def make_gail_agent(
         )
     chosen = copy.deepcopy(GAIL_PRESETS[preset])
     for part, values in changes.items():
-        chosen["generator"].setdefault(part, {}).update(values)
-    generator = settings_of(base, **chosen["generator"])
+        chosen["generator"][part] = {**chosen["generator"].get(part, {}), **values}
+    generator = settings_of(chosen["base"], **chosen["generator"])
     every = every or chosen["every"]
-    gamma = generator["agent"].get("gamma", 0.99)
-    arguments = {**chosen["discriminator"], "reward": reward, "gamma": gamma}
-    arguments.update(discriminator or {})
     agent = make_agent(
         observation_space, action_space, generator, device=device, seed=seed
     )
+    arguments = {
+        **chosen["discriminator"],
+        "reward": reward or chosen["reward"],
+        "gamma": agent.gamma,
+        **(discriminator or {}),
+    }
     judge = Discriminator(
         subsample(demonstrations, every, seed), seed=seed, **arguments
     )
@@ -139,7 +173,8 @@ def make_gail_agent(
         judge.link.to_device(device)
     spaces = _Spaces(observation_space, action_space)
     agent = GAIL(agent, judge, environment_header(spaces))
-    return agent, {**generator, "discriminator": arguments, "every": every}
+    settings = {"generator": generator, "discriminator": arguments, "every": every}
+    return agent, settings
 
 
 class _Spaces:

@@ -21,6 +21,8 @@ from chainertrpo.updates import (
 
 import numpy
 
+ACTING = {"policy", "model", "obs_normalizer"}  # of an agent's files, those it acts by
+
 
 class OnPolicyAgent:
     """An on-policy actor-critic whose choices are values (see `agents.variants`).
@@ -387,17 +389,20 @@ class OnPolicyAgent:
         os.makedirs(dirname, exist_ok=True)
         save_objects(dirname, self._saved())
 
-    def load(self, dirname):
+    def load(self, dirname, to_act=False):
         """Read what `save` wrote; on any error nothing is changed.
 
         Parameters
         ----------
         dirname : str or os.PathLike
             The folder.
+        to_act : bool
+            Read only the policy and the normaliser.  So an agent can act that was saved
+            with a value function, optimisers or a discriminator which this one lacks.
         """
         objects = self._saved()
-        load_objects(dirname, objects)
-        if "penalty" in objects:
+        load_objects(dirname, objects, only=ACTING if to_act else None)
+        if "penalty" in objects and not to_act:
             beta = objects["penalty"].value.item()
             self.improve = dataclasses.replace(self.improve, beta=beta)
         self._actor = self.actor()

@@ -256,16 +256,22 @@ def make_agent(observation_space, action_space, settings, *, device=None, seed=N
     return cls(policy, vf, vf_optimizer, normalizer, **given)
 
 
-def describe_presets():
+def describe_presets(presets=PRESETS):
     """Return a line a preset: its name, its algorithm and its source.
+
+    Parameters
+    ----------
+    presets : dict
+        `PRESETS`, or others that have a ``base`` among them.
 
     Returns
     -------
     str
         For people.
     """
-    width = max(map(len, PRESETS))
-    return "\n".join(
-        f"{name:<{width}}  {preset['algorithm']:<18}  {preset['source']}"
-        for name, preset in PRESETS.items()
-    )
+    width = max(map(len, presets))
+    lines = []
+    for name, preset in presets.items():
+        algorithm = PRESETS.get(preset.get("base"), preset)["algorithm"]
+        lines.append(f"{name:<{width}}  {algorithm:<18}  {preset['source']}")
+    return "\n".join(lines)

@@ -85,7 +85,7 @@ def save_objects(folder, objects):
     write_json(os.path.join(folder, "agent.json"), manifest)
 
 
-def load_objects(folder, objects):
+def load_objects(folder, objects, only=None):
     """Read what `save_objects` wrote into links and optimisers of the same shapes.
 
     Everything is read and checked before anything is changed.
@@ -96,6 +96,8 @@ def load_objects(folder, objects):
         The folder.
     objects : dict of str to (chainer.Link or chainer.Optimizer)
         What to fill, by name.
+    only : set of str, optional
+        Names; whatever has another is neither read nor filled.
 
     Raises
     ------
@@ -118,6 +120,9 @@ def load_objects(folder, objects):
             f"{manifest_path}: expected format {FORMAT} with sha256 sums, got "
             f"{str(manifest)[:80]}. A newer version of chainertrpo may have written it."
         )
+    if only is not None:
+        objects = {name: x for name, x in objects.items() if name in only}
+        digests = {f: sha for f, sha in digests.items() if f[: -len(".npz")] in only}
     read = {}
     for name, x in objects.items():
         path = os.path.join(folder, f"{name}.npz")

@@ -23,12 +23,14 @@ class Progress:
         A bar, or a plain line every `seconds`; by default whether `file` is a terminal.
     seconds : float
         Between plain lines.
+    interval : int, optional
+        Steps between plain lines, instead of `seconds`.
     """
 
-    def __init__(self, total_steps, file=None, bar=None, seconds=10.0):
+    def __init__(self, total_steps, file=None, bar=None, seconds=10.0, interval=None):
         self.file = file or sys.stderr
         self.total = total_steps
-        self.seconds = seconds
+        self.seconds, self.interval = seconds, interval
         bar = self.file.isatty() if bar is None else bar
         self._last = time.monotonic()
         self._first = None  # (step, time) of the first call: a resumed run begins late
@@ -51,8 +53,7 @@ class Progress:
             self._first = step, now
             if self._bar is not None:
                 self._bar.initial = self._bar.n = step
-        wait = 0.2 if self._bar is not None else self.seconds
-        if now - self._last < wait and step < self.total:
+        if not self._is_due(now, step) and step < self.total:
             return
         self._last = now
         words = self._words(agent)
@@ -67,6 +68,11 @@ class Progress:
             file=self.file,
             flush=True,
         )
+
+    def _is_due(self, now, step):
+        if self._bar is None and self.interval is not None:
+            return step % self.interval == 0
+        return now - self._last >= (0.2 if self._bar is not None else self.seconds)
 
     def episode(self, t, total, length):
         """Remember the return of an episode."""

@@ -3,14 +3,13 @@
 import typing
 
 from chainertrpo.data import check_environment
-from chainertrpo.policies import MLP, EmpiricalNormalization
+from chainertrpo.policies import MLP
+from chainertrpo.updates.pairs import PairEncoder
 from chainertrpo.updates.reward_forms import reward_of, warn_of_termination_bias
 
 import chainer
 import chainer.functions as F
 import numpy
-
-NORMALIZE = ("running", "demonstrations", "none")
 
 
 class DiscriminatorReport(typing.NamedTuple):
@@ -72,8 +71,8 @@ class Discriminator:
     gradient_penalty : float
         w ≥ 0; 0 takes no second derivatives.
     normalize : str
-        Inputs to mean 0 and variance 1 by ``running`` moments of both halves, by those
-        of the ``demonstrations``, or ``none``.
+        ``running`` moments of both halves, ``demonstrations`` or ``none``: see
+        `PairEncoder`.
     fit_every : int
         Fit in every so many calls (1: each).
     fit_first : bool
@@ -112,8 +111,6 @@ class Discriminator:
         seed=0,
     ):
         reward_of(0.0, reward)
-        if normalize not in NORMALIZE:
-            raise ValueError(f"expected normalize of {NORMALIZE}, got {normalize!r}.")
         if min(steps, fit_every, batch_size or 1, absorbing_horizon or 1) < 1 or (
             min(entropy_coef, gradient_penalty) < 0
         ):
@@ -124,24 +121,18 @@ class Discriminator:
         self.demonstrations, self.reward, self.gamma = demonstrations, reward, gamma
         self.steps, self.batch_size = steps, batch_size
         self.entropy_coef, self.gradient_penalty = entropy_coef, gradient_penalty
-        self.normalize = normalize
         self.fit_every, self.fit_first = fit_every, fit_first
         self.absorbing_horizon = absorbing_horizon
-        space = demonstrations.environment["action_space"]
-        self._n_actions = space["n"] if space["type"] == "Discrete" else None
-        self._expert = self._inputs(*demonstrations.pairs())
+        self.encode = PairEncoder(demonstrations, normalize, bool(absorbing_horizon))
+        self._expert = self.encode(*demonstrations.pairs())
         self._expert_absorbing = self._expert_absorbing_rows()
-        size = self._expert.shape[1]
         self.link = MLP(
-            (size, *hidden_sizes, 1),
+            (self.encode.size, *hidden_sizes, 1),
             activation=activation,
             last_scale=last_scale,
             seed=seed,
         )
         self.optimizer = chainer.optimizers.Adam(alpha=learning_rate).setup(self.link)
-        self.normalizer = EmpiricalNormalization(size, eps=1e-6, clip_threshold=10)
-        if normalize != "none":
-            self.normalizer.experience(self._expert)
         self._rng = numpy.random.default_rng([seed, 1])
         self._n_calls = 0
         self._warned = False
@@ -189,7 +180,7 @@ class Discriminator:
         array, shape (N,), float32, on the host
             Positive where the pair looks like the expert's.
         """
-        return self._logits(self._inputs(obs, action))
+        return self._logits(self.encode(obs, action))
 
     def pay(self, paths):
         """Replace the rewards of paths by the discriminator's, without a fit.
@@ -206,7 +197,7 @@ class Discriminator:
         """
         absorbing = 0.0
         if self.absorbing_horizon:
-            row = self._absorbing_row()
+            row = self.encode.absorbing_row()
             absorbing = reward_of(self._logits(row), self.reward).item()
         paid = []
         for path in paths:
@@ -236,13 +227,12 @@ class Discriminator:
             The loss is not finite; the weights are those of the step before.
         """
         agent = numpy.concatenate(
-            [self._inputs(path.obs[:-1], path.action) for path in paths]
+            [self.encode(path.obs[:-1], path.action) for path in paths]
         )
         left = sum(self._absorbing_steps(len(p.reward), p.terminal) for p in paths)
         mass = numpy.array([left / len(agent), self._expert_absorbing])
-        if self.normalize == "running":
-            drawn = self._rng.integers(len(self._expert), size=len(agent))
-            self.normalizer.experience(numpy.concatenate([agent, self._expert[drawn]]))
+        drawn = self._rng.integers(len(self._expert), size=len(agent))
+        self.encode.learn(numpy.concatenate([agent, self._expert[drawn]]))
         for _ in range(self.steps):
             rows = agent
             if self.batch_size is not None and self.batch_size < len(agent):
@@ -262,8 +252,9 @@ class Discriminator:
 
     def _loss(self, agent, expert, mass):
         n = len(agent)
-        rows = numpy.concatenate([agent, expert, *[self._absorbing_row()] * 2])
-        x = self.link.device.send(self._normalized(rows))
+        absorbing = self.encode.absorbing_row()
+        rows = numpy.concatenate([agent, expert, absorbing, absorbing])
+        x = self.link.device.send(self.encode.normalized(rows))
         logit = self.link(x)[:, 0]
         # One row stands for all absorbing states of a half: mass of them a pair.
         weight = numpy.empty(2 * n + 2, numpy.float32)
@@ -300,21 +291,6 @@ class Discriminator:
         norm = F.sqrt(F.sum(g * g, axis=1) + 1e-12)
         return F.mean((norm - 1) ** 2)
 
-    # Inputs
-
-    def _inputs(self, obs, action):
-        if self._n_actions is not None:
-            action = numpy.eye(self._n_actions, dtype=numpy.float32)[action]
-        parts = [obs, action]
-        if self.absorbing_horizon:
-            parts.append(numpy.zeros((len(obs), 1), numpy.float32))
-        return numpy.concatenate(parts, axis=1)
-
-    def _absorbing_row(self):
-        row = numpy.zeros((1, self._expert.shape[1]), numpy.float32)
-        row[0, -1] = 1
-        return row
-
     def _absorbing_steps(self, length, terminal):
         if not self.absorbing_horizon or not terminal:
             return 0
@@ -329,18 +305,9 @@ class Discriminator:
         )
         return left / len(self._expert)
 
-    def _normalized(self, rows):
-        if self.normalize == "none":
-            return rows
-        normal = self.normalizer(rows, update=False)
-        if self.absorbing_horizon:
-            normal[:, -1] = rows[:, -1]
-            normal[rows[:, -1] == 1, :-1] = 0
-        return normal
-
     def _logits(self, rows):
         with chainer.no_backprop_mode():
-            out = self.link(self.link.device.send(self._normalized(rows)))
+            out = self.link(self.link.device.send(self.encode.normalized(rows)))
         return chainer.backends.cuda.to_cpu(out.array)[:, 0]
 
     # Around it
@@ -356,11 +323,18 @@ class Discriminator:
         check_environment(self.demonstrations, environment)
 
     def _warn(self, paths):
-        ended = any(path.terminal for path in paths)
-        if self._warned or self.absorbing_horizon or not ended:
+        if self._warned or self.absorbing_horizon:
             return
-        self._warned = True
-        warn_of_termination_bias(self.reward, "episodes end at different lengths")
+        seen = []
+        if any(path.terminal for path in paths):
+            seen.append("the agent's episodes end at different lengths")
+        demos = self.demonstrations
+        if len(set(demos.lengths)) > 1 and any(e.terminated for e in demos.episodes):
+            low, high = min(demos.lengths), max(demos.lengths)
+            seen.append(f"the expert's have {low} to {high} steps")
+        if seen:
+            self._warned = True
+            warn_of_termination_bias(self.reward, " and ".join(seen))
 
     def summary(self):
         """One line on how the two halves are told apart.
@@ -390,7 +364,7 @@ class Discriminator:
         return {
             "discriminator": self.link,
             "discriminator_optimizer": self.optimizer,
-            "discriminator_normalizer": self.normalizer,
+            "discriminator_normalizer": self.encode.normalizer,
         }
 
     def get_statistics(self):
