@@ -32,7 +32,11 @@ from chainertrpo.data import (
 )
 from chainertrpo.data.conversion import MINARI, kind_of, read_any
 from chainertrpo.data.description import describe
-from chainertrpo.data.minari_sets import minari_environment, write_minari
+from chainertrpo.data.minari_sets import (
+    import_minari,
+    minari_environment,
+    write_minari,
+)
 from chainertrpo.experiments import BadEnvironmentError, make_env
 from chainertrpo.experiments.envs import import_package
 from chainertrpo.experiments.fixed_horizon import FixedHorizon
@@ -86,7 +90,7 @@ def parse_args():
     sub.add_argument("--env-package", default="auto")
     command("merge", "join files of one environment", "inputs", "output")
     sub = command("drop", "leave out episodes", "input", "output")
-    sub.add_argument("--episodes", type=int, nargs="+", default=[], help="numbers")
+    sub.add_argument("--episodes", type=int, nargs="+", default=[], metavar="N")
     sub.add_argument("--return-below", type=float, metavar="R")
     sub = command("subsample", "keep every k-th pair", "input", "output")
     sub.add_argument("--every", type=int, default=20, help="k (default 20)")
@@ -175,6 +179,9 @@ def window_closed():
 
 def convert(args):
     """Read any project's demonstrations; write ours, or Minari's."""
+    to_minari = args.output.startswith(MINARI)
+    if to_minari:
+        import_minari()  # that it is there
     kind, env_id = kind_of(args.input), args.env
     if env_id is None and kind == "minari":
         env_id = minari_environment(args.input[len(MINARI) :])
@@ -184,7 +191,6 @@ def convert(args):
         raise ValueError(
             f"expected --env ID: {args.input} ({kind}) does not say its environment."
         )
-    to_minari = args.output.startswith(MINARI)
     package = "gymnasium" if to_minari else args.env_package
     env = make_env(env_id, package=package)
     demos = read_any(args.input, environment_header(env))
@@ -225,11 +231,13 @@ def run(args):
         made = {"keyboard": keyboard, "agent": agent, "convert": convert}
         demos = made[args.command](args)
     elif args.command == "merge":
-        demos = merge([read_demonstrations(path) for path in args.inputs])
+        first = read_demonstrations(args.inputs[0]).environment
+        demos = merge([read_demonstrations(path, first) for path in args.inputs])
     elif args.command == "drop":
         demos = drop(read_demonstrations(args.input), args)
     else:
         demos = subsample(read_demonstrations(args.input), args.every, args.seed)
+        print("To train on just these pairs: train_gail_gym.py --every 1")
     if demos is not None:
         write_demonstrations(args.output, demos)
         pairs = len(demos.pairs()[0])

@@ -112,9 +112,27 @@ def test_nothing_is_lost_by_mistake(cli, demos, tmp_path):
     message = cli("drop", "a.npz", "b.npz", "--return-below", 1e9)
     assert "at least one episode" in message
     assert f"{max(demos.returns):.2f}" in message
+    other = record_episodes(make_env("MountainCar-v0"), lambda obs: 1, 1)
+    write_demonstrations("car.npz", other)
+    assert "car.npz: expected demonstrations of C" in cli(
+        "merge", "a.npz", "car.npz", "b.npz"
+    )
     assert not (tmp_path / "b.npz").exists()
     assert cli("drop", "a.npz", "a.npz", "--episodes", 0, "--overwrite") == 0
     assert len(read_demonstrations("a.npz").episodes) == 2
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_keyboard(cli, capsys):
+    pytest.importorskip("pygame")
+    flags = ["--env", "CartPole", "--episodes", 2, "--seed", 7, "--fps", 1000]
+    assert cli("keyboard", *flags, "k.npz") == 0
+    out = capsys.readouterr().out
+    assert "keys of CartPole-v1: left or a: push left, right or d: push right" in out
+    made = read_demonstrations("k.npz")
+    assert [e.seed for e in made.episodes] == [7, 8]
+    assert not any(e.action.any() for e in made.episodes)
+    assert cli("replay", "k.npz", "--check") == 0
 
 
 @pytest.mark.filterwarnings("ignore")

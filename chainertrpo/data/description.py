@@ -54,7 +54,8 @@ def describe(demonstrations):
 
 def _maker(made_by):
     if made_by.get("kind") == "merged":
-        return "; ".join(_maker(one) for one in made_by.get("of", []))
+        makers = [_maker(one) for one in made_by.get("of", [])]
+        return "; ".join(dict.fromkeys(makers))
     more = [
         f"{key} {value}"
         for key, value in made_by.items()

@@ -11,7 +11,19 @@ from chainertrpo.data.files import BadFileError
 import numpy
 
 
-def _minari():
+def import_minari():
+    """Import Minari.
+
+    Returns
+    -------
+    module
+        The package.
+
+    Raises
+    ------
+    ImportError
+        It is not installed; the message says how.
+    """
     try:
         import minari
     except ImportError as error:
@@ -23,7 +35,7 @@ def _minari():
 
 
 def _load(dataset_id):
-    minari = _minari()
+    minari = import_minari()
     try:
         return minari.load_dataset(dataset_id, download=False)
     except (FileNotFoundError, ValueError) as error:
@@ -122,7 +134,7 @@ def write_minari(dataset_id, demonstrations, env):
     ValueError
         The environment is another one, or the data set exists.
     """
-    minari = _minari()
+    minari = import_minari()
     from minari.data_collector import EpisodeBuffer
 
     check_environment(demonstrations, environment_header(env))
