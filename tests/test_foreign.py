@@ -98,5 +98,5 @@ def test_minari(tmp_path, monkeypatch):
         assert all(np.array_equal(x, y) for x, y in zip(one, two))
     assert minari_environment("cartpole/test-v0") == "CartPole-v1"
     other = make_env("MountainCar-v0", package="gymnasium")
-    with pytest.raises(ValueError, match="observation_space"):
+    with pytest.raises(ValueError, match="of MountainCar-v0, got some of"):
         write_minari("car/test-v0", demos, other.env)

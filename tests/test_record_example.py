@@ -254,7 +254,10 @@ def test_convert_to_and_from_minari(cli, demos):
     message = cli("convert", "minari:cartpole/mine-v0", "n.npz", "--env", "Acrobot")
     assert "expected demonstrations of Acrobot-v1, got some of CartPole-v1" in message
     message = cli("convert", "minari:cartpole/none-v0", "n.npz")
-    assert "cartpole/mine-v0" in message and "minari download" in message
+    assert "'cartpole/none-v0'" in message and "minari download" in message
+    for args in (["minari:bad", "n.npz"], ["a.npz", "minari:bad"]):
+        assert "such as cartpole/mine-v0, got 'bad'" in cli("convert", *args)
+    assert sorted(minari.list_local_datasets()) == ["cartpole/mine-v0"]
 
 
 def test_convert_says_what_it_expected(cli, demos, monkeypatch, tmp_path):

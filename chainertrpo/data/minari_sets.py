@@ -1,10 +1,13 @@
 """Exchange with Minari: data sets that lie on this machine; nothing is downloaded."""
 
+import re
+import warnings
+
 from chainertrpo.data.demonstrations import (
     Demonstrations,
     Episode,
     check_environment,
-    environment_header,
+    describe_space,
 )
 from chainertrpo.data.files import BadFileError
 
@@ -36,15 +39,24 @@ def import_minari():
 
 def _load(dataset_id):
     minari = import_minari()
+    _check_name(dataset_id)
     try:
         return minari.load_dataset(dataset_id, download=False)
     except (FileNotFoundError, ValueError) as error:
-        known = ", ".join(sorted(minari.list_local_datasets())) or "none"
         raise BadFileError(
-            f"expected a local data set of Minari, got {dataset_id!r}; there are: "
-            f"{known}. `minari download {dataset_id}` fetches one; "
-            "MINARI_DATASETS_PATH says where they lie."
+            f"expected a data set of Minari on this machine, got {dataset_id!r}. "
+            "`minari list local` shows them, MINARI_DATASETS_PATH says where they lie, "
+            f"`minari download {dataset_id}` fetches one."
         ) from error
+
+
+def _check_name(dataset_id):
+    # Minari makes a folder before it finds that a name has no version.
+    if not re.fullmatch(r"([-\w]+/)*[-\w]+-v\d+", dataset_id):
+        raise ValueError(
+            "expected the name of a data set of Minari, such as cartpole/mine-v0, got "
+            f"{dataset_id!r}."
+        )
 
 
 def minari_environment(dataset_id):
@@ -132,12 +144,15 @@ def write_minari(dataset_id, demonstrations, env):
     Raises
     ------
     ValueError
-        The environment is another one, or the data set exists.
+        The environment is another one, the name has no version, or the data set exists.
     """
     minari = import_minari()
     from minari.data_collector import EpisodeBuffer
 
-    check_environment(demonstrations, environment_header(env))
+    _check_name(dataset_id)
+    spaces = ("observation_space", "action_space")
+    header = {name: describe_space(getattr(env, name)) for name in spaces}
+    check_environment(demonstrations, {"id": env.spec and env.spec.id, **header})
     start = demonstrations.environment["action_space"].get("start", 0)
     shape, dtype = env.observation_space.shape, env.observation_space.dtype
     buffers = []
@@ -158,6 +173,12 @@ def write_minari(dataset_id, demonstrations, env):
                 truncations=ends[1],
             )
         )
-    minari.create_dataset_from_buffers(
-        dataset_id, buffer=buffers, env=env, data_format="hdf5"
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it would like to know authors and a homepage
+        minari.create_dataset_from_buffers(
+            dataset_id,
+            buffer=buffers,
+            env=env,
+            algorithm_name=str(demonstrations.made_by.get("kind", "unknown")),
+            data_format="hdf5",
+        )
