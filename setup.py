@@ -19,8 +19,10 @@ MUJOCO = [
     "imageio; python_version < '3.9'",
     "gymnasium[mujoco]>=1.0; python_version >= '3.9'",
 ]
+# gymnasium[box2d] would bring pygame-ce, which overwrites the files of pygame.
+BOX2D = ["box2d>=2.3.10", "pygame"]
 NOTEBOOKS = ["nbclient", "nbformat", "ipykernel"]
-TEST = [*MUJOCO, *NOTEBOOKS, "h5py", "pygame", "pytest>=7", "scipy"]
+TEST = [*MUJOCO, *BOX2D, *NOTEBOOKS, "h5py", "pytest>=7", "scipy"]
 
 setup(
     name="chainertrpo",
@@ -43,6 +45,7 @@ setup(
     ],
     extras_require={
         "mujoco": MUJOCO,
+        "box2d": BOX2D,
         "cuda12": ["cupy-cuda12x>=12"],
         # No CuPy for CUDA 13 has been built for older Pythons.
         "cuda13": ["cupy-cuda13x[ctk]>=14; python_version >= '3.10'"],

@@ -4,11 +4,15 @@
     python examples/record_demonstrations.py agent --load results/<run>/best demos.npz
     python examples/record_demonstrations.py inspect demos.npz
     python examples/record_demonstrations.py replay demos.npz --video replay.gif
-    python examples/record_demonstrations.py merge all.npz one.npz two.npz
+    python examples/record_demonstrations.py convert theirs.npz demos.npz --env Hopper-v4
+    python examples/record_demonstrations.py convert demos.npz minari:hopper/mine-v0
+    python examples/record_demonstrations.py merge one.npz two.npz all.npz
     python examples/record_demonstrations.py drop demos.npz good.npz --return-below 150
     python examples/record_demonstrations.py subsample demos.npz few.npz --every 20
 
 CartPole has no action that does nothing: while no key is pressed it is pushed left.
+`convert` reads files of Baselines, Stable Baselines and openai/imitation, and reads and
+writes Minari's local data sets.
 """
 
 import argparse
@@ -18,6 +22,7 @@ import sys
 from chainertrpo import make_agent
 from chainertrpo.data import (
     BadFileError,
+    environment_header,
     merge,
     read_demonstrations,
     read_json,
@@ -25,16 +30,24 @@ from chainertrpo.data import (
     subsample,
     write_demonstrations,
 )
-from chainertrpo.experiments import BadEnvironmentError, make_env
-from chainertrpo.experiments.fixed_horizon import FixedHorizon
-from chainertrpo.experiments.recording import (
-    MissingKeysError,
-    keys_of,
-    record_episodes,
-    record_keyboard,
+from chainertrpo.data.conversion import MINARI, kind_of, read_any
+from chainertrpo.data.description import describe
+from chainertrpo.data.minari_sets import (
+    import_minari,
+    minari_environment,
+    write_minari,
 )
+from chainertrpo.experiments import BadEnvironmentError, make_env
+from chainertrpo.experiments.envs import import_package
+from chainertrpo.experiments.fixed_horizon import FixedHorizon
+from chainertrpo.experiments.keyboard import keys_of, record_keyboard
+from chainertrpo.experiments.recording import record_episodes
+from chainertrpo.experiments.replay import replay
+from chainertrpo.experiments.video import write_gif
 
 import numpy
+
+os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
 
 
 def parse_args():
@@ -47,7 +60,9 @@ def parse_args():
     def command(name, what, *files):
         sub = commands.add_parser(name, help=what, description=what)
         for file in files:
-            sub.add_argument(file)
+            sub.add_argument(file, nargs="+" if file == "inputs" else None)
+        if "output" in files:
+            sub.add_argument("--overwrite", action="store_true", help="replace output")
         return sub
 
     for name, what in (
@@ -66,13 +81,16 @@ def parse_args():
         sub.add_argument("--deterministic", action="store_true")
         sub.add_argument("--fixed-horizon", type=int, metavar="H")
     command("inspect", "print a table", "input")
-    sub = command("replay", "show the episodes again", "input")
-    sub.add_argument("--video", metavar="GIF", help="write a video; else a window")
-    sub.add_argument("--check", action="store_true", help="only compare observations")
-    sub = command("merge", "join files of one environment", "output")
-    sub.add_argument("inputs", nargs="+")
+    sub = command("replay", "show the episodes again in a window", "input")
+    how = sub.add_mutually_exclusive_group()
+    how.add_argument("--video", metavar="GIF", help="write a video instead")
+    how.add_argument("--check", action="store_true", help="only compare observations")
+    sub = command("convert", "to and from other projects' files", "input", "output")
+    sub.add_argument("--env", help="environment id; files of other projects do not say")
+    sub.add_argument("--env-package", default="auto")
+    command("merge", "join files of one environment", "inputs", "output")
     sub = command("drop", "leave out episodes", "input", "output")
-    sub.add_argument("--episodes", type=int, nargs="+", default=[], help="numbers")
+    sub.add_argument("--episodes", type=int, nargs="+", default=[], metavar="N")
     sub.add_argument("--return-below", type=float, metavar="R")
     sub = command("subsample", "keep every k-th pair", "input", "output")
     sub.add_argument("--every", type=int, default=20, help="k (default 20)")
@@ -80,10 +98,24 @@ def parse_args():
     return parser.parse_args()
 
 
+def check_output(args):
+    """Refuse a target that cannot be written, before anybody has played."""
+    folder = os.path.dirname(os.path.abspath(args.output))
+    if args.output.startswith(MINARI):
+        if args.command != "convert":
+            raise ValueError(f"expected a file, got {args.output}. Then convert it.")
+    elif not args.output.endswith(".npz"):
+        raise ValueError(f"expected an output FILE.npz, got {args.output}.")
+    elif not os.path.isdir(folder):
+        raise ValueError(f"expected a folder to write to, got none at {folder}.")
+    elif os.path.exists(args.output) and not args.overwrite:
+        raise ValueError(f"{args.output} exists. Give another name, or --overwrite.")
+
+
 def keyboard(args):
     """Record a person."""
     env = make_env(args.env, package=args.env_package, render_mode="rgb_array")
-    print(f"keys of {env.id}: {keys_of(env.id)[2]}")
+    print(f"keys of {env.id}: {', '.join(keys_of(env.id)[2])}")
     return record_keyboard(env, args.episodes, args.seed, args.fps)
 
 
@@ -108,107 +140,119 @@ def agent(args):
     return record_episodes(env, made.act, args.episodes, args.seed, made_by)
 
 
-def inspect(demos):
-    """Print what there is."""
-    environment = demos.environment
-    print(f"environment  {environment.get('id')} of {environment.get('package')}")
-    print(f"made by      {demos.made_by}")
-    print(f"versions     {demos.versions}")
-    print("episode  length   kept      return  seed  end")
-    for i, e in enumerate(demos.episodes):
-        end = "terminated" if e.terminated else "time limit" if e.truncated else "cut"
-        print(
-            f"{i:7d} {len(e.reward):7d} {int(e.kept.sum()):6d} {demos.returns[i]:11.2f} "
-            f"{e.seed:5d}  {end}"
-        )
-    total = numpy.array(demos.returns)
-    print(f"return       {total.mean():.2f} ± {total.std():.2f}")
-    _, action = demos.pairs()
-    if action.ndim == 1:
-        counts = numpy.bincount(action, minlength=environment["action_space"]["n"])
-        shares = ", ".join(f"{a}: {c / len(action):.1%}" for a, c in enumerate(counts))
-        print(f"actions      {shares}")
-    else:
-        print(f"actions      mean {action.mean(0)}, std {action.std(0)}")
-    if len(set(demos.lengths)) > 1:
-        print("The lengths differ: see the warning on reward forms when training.")
-
-
-def replay(demos, args):
-    """Take the same actions from the same seeds; show, film or compare."""
-    mode = None if args.check else "rgb_array" if args.video else "human"
+def show(demos, args):
+    """Replay in a window, into a video, or only to compare; say whether all is equal."""
     about = demos.environment
-    env = make_env(about["id"], package=about["package"] or "auto", render_mode=mode)
-    if demos.made_by.get("fixed_horizon"):
-        env = FixedHorizon(env, demos.made_by["fixed_horizon"])
-    frames, same = [], True
-    for i, episode in enumerate(demos.episodes):
-        if episode.seed < 0:
-            raise BadFileError(f"episode {i} has no seed, so it cannot be replayed.")
-        env.seed(episode.seed)
-        obs = [env.reset()]
-        for action in episode.action:
-            if args.video:
-                frames.append(env.render())
-            obs.append(env.step(action)[0])
-        equal = numpy.array_equal(numpy.stack(obs), episode.obs)
-        same = same and equal
-        print(f"episode {i}: observations {'equal' if equal else 'DIFFER'}")
-    env.close()
-    if args.video:
-        from PIL import Image  # comes with matplotlib
+    if about.get("id") is None:
+        raise BadFileError(f"{args.input} does not say which environment it is of.")
+    mode = None if args.check else "rgb_array" if args.video else "human"
+    env = make_env(
+        about["id"], package=about.get("package") or "auto", render_mode=mode
+    )
+    equal = []
 
-        images = [Image.fromarray(frame) for frame in frames]
-        images[0].save(args.video, save_all=True, append_images=images[1:], duration=20)
-        print(f"video        {args.video}")
-    return same
+    def report(i, same):
+        equal.append(same)
+        print(f"episode {i}: observations {'equal' if same else 'DIFFER'}")
+
+    frames = replay(env, demos, report, film=bool(args.video))
+    try:
+        if args.video:
+            fps = getattr(env.env, "metadata", {}).get("render_fps", 30)
+            count = write_gif(args.video, frames, fps)
+            print(f"video        {args.video}: {count} frames")
+        elif any(window_closed() for _ in frames):
+            print("stopped: the window was closed")
+    except import_package(env.package).error.Error as error:
+        raise BadEnvironmentError(f"{env.id} cannot be shown: {error}") from error
+    finally:
+        env.close()
+    return all(equal)
+
+
+def window_closed():
+    """Tell whether the player has closed pygame's window, if there is one."""
+    pygame = sys.modules.get("pygame")
+    window = pygame is not None and pygame.display.get_init()
+    return bool(window and pygame.event.get(pygame.QUIT))
+
+
+def convert(args):
+    """Read any project's demonstrations; write ours, or Minari's."""
+    to_minari = args.output.startswith(MINARI)
+    if to_minari:
+        import_minari()  # that it is there
+    kind, env_id = kind_of(args.input), args.env
+    if env_id is None and kind == "minari":
+        env_id = minari_environment(args.input[len(MINARI) :])
+    if env_id is None and kind == "chainertrpo":
+        env_id = read_demonstrations(args.input).environment.get("id")
+    if env_id is None:
+        raise ValueError(
+            f"expected --env ID: {args.input} ({kind}) does not say its environment."
+        )
+    package = "gymnasium" if to_minari else args.env_package
+    env = make_env(env_id, package=package)
+    demos = read_any(args.input, environment_header(env))
+    if not to_minari:
+        return demos
+    name = args.output[len(MINARI) :]
+    write_minari(name, demos, env.env)
+    print(f"{len(demos.episodes)} whole episodes: {args.output}")
+    return None
 
 
 def drop(demos, args):
     """Leave out episodes by number or by return."""
+    if not args.episodes and args.return_below is None:
+        raise ValueError("expected --episodes or --return-below, got neither.")
+    if args.episodes:
+        select(demos, args.episodes)  # that they exist
     low = -numpy.inf if args.return_below is None else args.return_below
-    keep = [
-        i
-        for i, total in enumerate(demos.returns)
-        if i not in args.episodes and total >= low
-    ]
-    return select(demos, keep)
+    out = [i for i, r in enumerate(demos.returns) if i in args.episodes or r < low]
+    if len(out) == len(demos.episodes):
+        raise ValueError(
+            "expected at least one episode to stay, got none; the returns are "
+            f"{min(demos.returns):.2f} … {max(demos.returns):.2f}."
+        )
+    print(f"dropped      {', '.join(map(str, out)) or 'nothing'}")
+    return select(demos, [i for i in range(len(demos.episodes)) if i not in out])
 
 
 def run(args):
-    """Do what the command line says."""
-    if args.command in ("inspect", "replay"):
-        demos = read_demonstrations(args.input)
-        if args.command == "replay":
-            sys.exit(0 if replay(demos, args) else 1)
-        return inspect(demos)
-    if args.command in ("keyboard", "agent"):
-        demos = {"keyboard": keyboard, "agent": agent}[args.command](args)
+    """Do what the command line says; give the exit status."""
+    if args.command == "inspect":
+        print(describe(read_demonstrations(args.input)))
+        return 0
+    if args.command == "replay":
+        return 0 if show(read_demonstrations(args.input), args) else 1
+    check_output(args)
+    if args.command in ("keyboard", "agent", "convert"):
+        made = {"keyboard": keyboard, "agent": agent, "convert": convert}
+        demos = made[args.command](args)
     elif args.command == "merge":
-        demos = merge([read_demonstrations(path) for path in args.inputs])
+        first = read_demonstrations(args.inputs[0]).environment
+        demos = merge([read_demonstrations(path, first) for path in args.inputs])
     elif args.command == "drop":
         demos = drop(read_demonstrations(args.input), args)
     else:
         demos = subsample(read_demonstrations(args.input), args.every, args.seed)
-    write_demonstrations(args.output, demos)
-    print(
-        f"{len(demos.episodes)} episodes, {len(demos.pairs()[0])} pairs: {args.output}"
-    )
+        print("To train on just these pairs: train_gail_gym.py --every 1")
+    if demos is not None:
+        write_demonstrations(args.output, demos)
+        pairs = len(demos.pairs()[0])
+        print(f"{len(demos.episodes)} episodes, {pairs} pairs: {args.output}")
+    return 0
 
 
 def main():
     """Run; a mistake of the user is one line, not a traceback."""
     try:
-        run(parse_args())
-    except (
-        BadEnvironmentError,
-        BadFileError,
-        FileNotFoundError,
-        ImportError,
-        MissingKeysError,
-        ValueError,
-    ) as error:
+        sys.exit(run(parse_args()))
+    except (BadFileError, ImportError, OSError, ValueError) as error:
         sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("stopped")
 
 
 if __name__ == "__main__":

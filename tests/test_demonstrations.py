@@ -18,6 +18,7 @@ from chainertrpo.data.demonstrations import (
     Episode,
     environment_header,
 )
+from chainertrpo.data.description import describe
 
 import numpy as np
 import pytest
@@ -206,3 +207,35 @@ def test_demonstrations_of_another_environment(tmp_path):
 def test_no_episodes():
     with pytest.raises(ValueError, match="at least one episode"):
         Demonstrations([], header())
+
+
+def test_subsampling_again_keeps_some_of_the_kept():
+    demos = subsample(demonstrations(lengths=(40, 41, 1)), 4, 1)
+    again = subsample(demos, 3, 2)
+    for one, two in zip(demos.episodes, again.episodes):
+        (at,) = np.nonzero(two.kept)
+        assert one.kept[at].all() and (np.diff(at) == 12).all()
+    same = subsample(demos, 1, 5)
+    for one, two in zip(demos.episodes, same.episodes):
+        assert np.array_equal(one.kept, two.kept)
+
+
+@pytest.mark.parametrize("discrete", [True, False])
+def test_a_description_counts(discrete):
+    demos = subsample(demonstrations(discrete), 2)
+    demos = merge([demos, select(demos, [1])])
+    obs, action = demos.pairs()
+    text = describe(demos)
+    kept = sum(int(e.kept.sum()) for e in demos.episodes)
+    assert f"4 episodes, 24 steps, {kept} pairs kept" in text
+    assert "Episode 3 is the same as episode 1." in text
+    lines = text.splitlines()[4:8]
+    for line, e in zip(lines, demos.episodes):
+        length, pairs, total, seed = map(float, line.split()[1:5])
+        assert (length, pairs, seed) == (len(e.reward), e.kept.sum(), e.seed)
+        assert abs(total - e.reward.astype(float).sum()) <= 0.005 + 1e-9
+    if discrete:
+        assert f"1: {100 * np.mean(action == 1):.1f}%" in text
+    else:
+        outside = np.mean([(a[:2] ** 2 > 1).any() or a[2] > 9 for a in action])
+        assert f"{100 * outside:.1f}% of the pairs outside" in text

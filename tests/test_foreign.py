@@ -4,10 +4,9 @@ from chainertrpo.data import BadFileError
 from chainertrpo.data.foreign import (
     read_baselines,
     read_imitation,
-    read_minari,
     read_stable_baselines,
-    write_minari,
 )
+from chainertrpo.data.minari_sets import minari_environment, read_minari, write_minari
 
 import numpy as np
 import pytest
@@ -96,4 +95,8 @@ def test_minari(tmp_path, monkeypatch):
     write_minari("cartpole/test-v0", demos, env.env)
     again = read_minari("cartpole/test-v0", environment_header(env))
     for one, two in zip(demos.episodes, again.episodes):
-        assert all(np.array_equal(x, y) for x, y in zip(one[:5], two[:5]))
+        assert all(np.array_equal(x, y) for x, y in zip(one, two))
+    assert minari_environment("cartpole/test-v0") == "CartPole-v1"
+    other = make_env("MountainCar-v0", package="gymnasium")
+    with pytest.raises(ValueError, match="of MountainCar-v0, got some of"):
+        write_minari("car/test-v0", demos, other.env)

@@ -13,7 +13,7 @@ LAYERS = ["numerics", "policies", "data", "updates", "agents", "experiments"]
 LAYERS += ["comparison"]
 OPTIONAL = {
     *("cupy", "gym", "gymnasium", "h5py", "matplotlib", "minari", "mpi4py", "mujoco"),
-    "pygame",
+    *("Box2D", "PIL", "pygame"),
 }
 
 

@@ -1,18 +1,22 @@
 """Recording: by an agent, by real key events without a screen, and at a fixed horizon."""
 
 from chainertrpo.data import read_demonstrations, write_demonstrations
-from chainertrpo.experiments import make_env
+from chainertrpo.experiments import Env, make_env, resolve
 from chainertrpo.experiments.fixed_horizon import FixedHorizon
-from chainertrpo.experiments.recording import (
+from chainertrpo.experiments.keyboard import (
     KEYS,
     MissingKeysError,
     keys_of,
-    record_episodes,
     record_keyboard,
+    under,
+    wrap,
 )
+from chainertrpo.experiments.recording import record_episodes
 
 import numpy as np
 import pytest
+
+ARROWS = {"left": 1073741904, "right": 1073741903, "up": 1073741906}
 
 
 def test_an_agent_is_recorded_and_replays(tmp_path):
@@ -52,25 +56,159 @@ def pygame(monkeypatch):
     return module
 
 
+def short(name, steps, package="auto"):
+    """Make an environment whose episodes are cut soon."""
+    module, env_id = resolve(name, package)
+    env = module.make(
+        env_id,
+        max_episode_steps=steps,
+        render_mode="rgb_array",
+        disable_env_checker=True,
+    )
+    env = Env(env)
+    env.id, env.package = env_id, module.__name__
+    return env
+
+
+def presses(pygame, events):
+    """Make an on_step that presses (+) and releases (-) keys: {step: ["+a", "-d"]}."""
+
+    def on_step(n):
+        for event in events.get(n, []):
+            kind = pygame.KEYDOWN if event[0] == "+" else pygame.KEYUP
+            key = ARROWS.get(event[1:]) or ord(event[1:])
+            pygame.event.post(pygame.event.Event(kind, key=key))
+
+    return on_step
+
+
+def replayed(env, episode):
+    env.seed(episode.seed)
+    return [env.reset()] + [env.step(action)[0] for action in episode.action]
+
+
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("package", ["gymnasium", "gym"])
 def test_keys_become_actions(pygame, package):
     pytest.importorskip(package)
     env = make_env("CartPole-v1", package=package, render_mode="rgb_array")
-
-    def press(n):
-        for at, kind in ((2, pygame.KEYDOWN), (5, pygame.KEYUP)):
-            if n == at:
-                pygame.event.post(pygame.event.Event(kind, key=ord("d")))
-
+    press = presses(pygame, {2: ["+d"], 5: ["-d"]})
     demos = record_keyboard(env, 2, seed=3, fps=1000, on_step=press)
     assert len(demos.episodes) == 2 and demos.made_by == {"kind": "person"}
     action = demos.episodes[0].action.tolist()
     assert action[:6] == [0, 0, 1, 1, 1, 0] and not any(action[6:])
     assert [e.seed for e in demos.episodes] == [3, 4]
-    again = make_env("CartPole-v1", 3, package=package)
-    obs = [again.reset()] + [again.step(a)[0] for a in action]
-    assert np.array_equal(obs, demos.episodes[0].obs)
+    again = make_env("CartPole-v1", package=package)
+    for episode in demos.episodes:
+        assert np.array_equal(replayed(again, episode), episode.obs)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("package", ["gymnasium", "gym"])
+def test_a_continuous_action_by_key(pygame, package):
+    pytest.importorskip(package)
+    env = short("MountainCarContinuous-v0", 12, package)
+    events = {2: ["+right"], 4: ["-right"], 5: ["+a"], 8: ["+d"], 9: ["-a", "-d"]}
+    demos = record_keyboard(env, 1, fps=1000, on_step=presses(pygame, events))
+    (episode,) = demos.episodes
+    # Left and right at once are no action.
+    want = [0, 0, 1, 1, 0, -1, -1, -1, 0, 0, 0, 0]
+    assert np.array_equal(episode.action, np.array(want, "f")[:, None])
+    assert episode.truncated and not episode.terminated
+    again = make_env("MountainCarContinuous-v0", package=package)
+    assert np.array_equal(replayed(again, episode), episode.obs)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("package", ["gymnasium", "gym"])
+def test_lunar_lander_by_keys(pygame, package):
+    pytest.importorskip("Box2D")
+    pytest.importorskip(package)
+    env = short("LunarLander", 40, package)
+    events = {
+        2: ["+up"],
+        5: ["+left"],  # both: who fires the main engine can steer
+        8: ["-left"],
+        10: ["-up", "+d"],
+        12: ["+w"],
+        14: ["-d"],
+        16: ["-w", "+left"],
+        30: ["-left"],
+    }
+    demos = record_keyboard(env, 1, seed=2, fps=1000, on_step=presses(pygame, events))
+    (episode,) = demos.episodes
+    want = [0] * 2 + [2] * 3 + [1] * 3 + [2] * 2 + [3] * 4 + [2] * 2 + [1] * 14
+    assert episode.action.tolist() == want + [0] * 10
+    again = make_env("LunarLander", package=package)
+    assert np.array_equal(replayed(again, episode), episode.obs)
+    # Turning left is counterclockwise: the angle's velocity grows at every step.
+    assert (np.diff(episode.obs[16:31, 5]) > 0).all()
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("package", ["gymnasium", "gym"])
+def test_the_screen_says_the_keys_and_how_it_goes(pygame, package, monkeypatch):
+    pytest.importorskip(package)
+    said, seen = [], []
+
+    class Font(pygame.font.Font):
+        def render(self, text, *args):
+            said.append(text)
+            return super().render(text, *args)
+
+    def look(n):
+        seen.append(pygame.surfarray.array3d(pygame.display.get_surface()))
+
+    monkeypatch.setattr(pygame.font, "Font", Font)
+    env = make_env("CartPole-v1", package=package, render_mode="rgb_array")
+    demos = record_keyboard(env, 2, seed=1, fps=1000, on_step=look)
+    keys = [s for s in said if not s.startswith("episode")]
+    for text in ("left or a: push left", "right or d: push right", "no key: push left"):
+        assert any(text in line for line in keys)
+    # One status a frame: twice 0 steps, since play makes its window by a first frame.
+    first, second = demos.lengths
+    want = [(1, 0), *((1, n) for n in range(first + 1))]
+    want += [*((2, n) for n in range(second + 1)), (2, 0)]
+    assert [s for s in said if s.startswith("episode")] == [
+        f"episode {i} of 2    steps {n}    return {n:.1f}" for i, n in want
+    ]
+    # What stood in the window before step n + 1, beside what was rendered elsewhere.
+    other = make_env("CartPole-v1", package=package, render_mode="rgb_array")
+    other.seed(1)
+    other.reset()
+    for n, action in enumerate(demos.episodes[0].action):
+        window = seen[n].swapaxes(0, 1).astype(int)
+        assert window.shape[1] == 600 and 430 < window.shape[0] < 500
+        # gym's play scales colours in floating point.
+        assert abs(window[:400] - other.render().astype(int)).max() <= 1
+        other.step(action)
+    strips = np.array(seen)[1:first, :, 400:]
+    lit = strips.max(axis=(0, 3))
+    assert strips.max() >= 254 and not lit[-6:].any() and not lit[:6].any()
+    changing = (strips != strips[0]).any(axis=(0, 1, 3))
+    assert changing.any() and not changing[: strips.shape[2] // 2].any()
+    other.close()
+
+
+def test_a_strip_leaves_the_frame_as_it_is(pygame):
+    frame = np.random.default_rng(0).integers(0, 256, (40, 300, 3)).astype(np.uint8)
+    before = frame.copy()
+    phrases = keys_of("LunarLander-v3")[2]
+    heights = set()
+    for n in (1, 10, 1000):
+        both = under(frame, phrases, f"steps {n}")
+        assert both.dtype == np.uint8 and np.array_equal(both[:40], before)
+        heights.add(both.shape)
+    assert np.array_equal(frame, before) and len(heights) == 1
+
+
+def test_lines_hold_all_phrases_and_fit():
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        phrases = ["x" * n for n in rng.integers(1, 30, size=rng.integers(1, 9))]
+        lines = wrap(phrases, 24, len)
+        assert " ".join(lines).split() == phrases
+        assert all(len(line) <= 24 or line in phrases for line in lines)
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -85,10 +223,22 @@ def test_escape_leaves_out_what_has_not_ended(pygame):
         record_keyboard(env, 1, fps=1000, on_step=press)
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_an_interrupt_keeps_the_whole_episodes(pygame):
+    def interrupt(n):
+        if n == 15:
+            raise KeyboardInterrupt
+
+    demos = record_keyboard(short("MountainCar-v0", 10), 3, fps=1000, on_step=interrupt)
+    assert demos.lengths == [10]
+
+
 def test_keys():
     for name in KEYS:
-        codes, _, text = keys_of(f"{name}-v0")
+        codes, noop, phrases = keys_of(f"{name}-v0")
         assert all(isinstance(c, int) for code in codes for c in code)
-        assert "no key" in text
+        assert any(phrase.startswith("no key: ") for phrase in phrases)
+        actions = [noop, *codes.values()]
+        assert len({np.shape(action) for action in actions}) == 1
     with pytest.raises(MissingKeysError, match="known keys.*got Hopper-v4"):
         keys_of("Hopper-v4")

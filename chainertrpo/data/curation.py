@@ -8,7 +8,7 @@ import numpy
 
 
 def subsample(demonstrations, every, seed=0):
-    """Keep every k-th pair of each episode, from a random offset in [0, k).
+    """Keep every k-th kept pair of each episode, from a random offset in [0, k).
 
     So Ho and Ermon (2016, arXiv:1606.03476, appendix B) made few data of long episodes.
     The episodes stay whole; `Episode.kept` says which pairs count.  An episode shorter
@@ -17,7 +17,7 @@ def subsample(demonstrations, every, seed=0):
     Parameters
     ----------
     demonstrations : Demonstrations
-        Whole ones.
+        Whole ones; of subsampled ones even fewer pairs stay.
     every : int
         k ≥ 1.
     seed : int
@@ -38,10 +38,10 @@ def subsample(demonstrations, every, seed=0):
     rng = numpy.random.default_rng(seed)
     episodes = []
     for episode in demonstrations.episodes:
-        n = len(episode.reward)
-        kept = numpy.zeros(n, bool)
+        (at,) = numpy.nonzero(episode.kept)
+        kept = numpy.zeros(len(episode.kept), bool)
         offset = int(rng.integers(every))
-        kept[offset if offset < n else 0 :: every] = True
+        kept[at[offset if offset < len(at) else 0 :: every]] = True
         episodes.append(episode._replace(kept=kept))
     return dataclasses.replace(demonstrations, episodes=episodes)
 

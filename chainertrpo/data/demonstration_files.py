@@ -110,7 +110,7 @@ def _read_header(arrays):
     if "header" not in arrays or missing or extra - {"header"}:
         raise ValueError(
             f"expected the arrays header, {', '.join(ARRAYS)}; got {sorted(arrays)}. "
-            "Convert files of other projects with chainertrpo.data.foreign."
+            "Files of other projects: examples/record_demonstrations.py convert."
         )
     text = arrays["header"]
     if text.dtype.kind != "U" or text.shape != ():

@@ -1,4 +1,4 @@
-"""Demonstrations of other projects, read without pickles, and exchange with Minari.
+"""Demonstration files of other projects, read without pickles.
 
 The files of Baselines, Stable Baselines and openai/imitation keep no observation after an
 episode's last action, nor why it ended.  So the last pair of each episode is dropped, its
@@ -40,7 +40,9 @@ def _converted(path, episodes, environment, source):
         made_by = {"kind": "converted", "from": source}
         return Demonstrations(made, environment, made_by)
     except ValueError as error:
-        raise BadFileError(f"{path}: {error}") from error
+        raise BadFileError(
+            f"{path}: {error} Perhaps it is of another environment."
+        ) from error
 
 
 def read_baselines(path, environment):
@@ -146,82 +148,3 @@ def read_imitation(path, environment):
         for o, a, r, n in zip(obs, action, reward, length.tolist())
     ]
     return _converted(path, episodes, environment, "openai/imitation")
-
-
-def _minari():
-    try:
-        import minari
-    except ImportError as error:
-        raise ImportError(
-            "Minari's data sets need minari: pip install 'chainertrpo[demos]'"
-        ) from error
-    return minari
-
-
-def read_minari(dataset_id, environment):
-    """Read a data set of Minari that lies on this machine; nothing is downloaded.
-
-    Parameters
-    ----------
-    dataset_id : str
-        Such as ``cartpole/expert-v0``, below MINARI_DATASETS_PATH.
-    environment : dict
-        From `environment_header`.
-
-    Returns
-    -------
-    Demonstrations
-        Whole episodes with their ends.
-    """
-    start = environment["action_space"].get("start", 0)
-    episodes = [
-        Episode(
-            numpy.asarray(e.observations).reshape(len(e.observations), -1),
-            numpy.asarray(e.actions) - start if start else numpy.asarray(e.actions),
-            numpy.asarray(e.rewards),
-            bool(e.terminations[-1]),
-            bool(e.truncations[-1]),
-        )
-        for e in _minari().load_dataset(dataset_id, download=False).iterate_episodes()
-    ]
-    made_by = {"kind": "converted", "from": "minari", "id": dataset_id}
-    return Demonstrations(episodes, environment, made_by)
-
-
-def write_minari(dataset_id, demonstrations, env):
-    """Write demonstrations as a local data set of Minari.
-
-    Parameters
-    ----------
-    dataset_id : str
-        Such as ``cartpole/mine-v0``.
-    demonstrations : Demonstrations
-        Written whole: Minari knows no kept pairs.
-    env : object
-        A gymnasium environment, for its spaces.
-    """
-    minari = _minari()
-    from minari.data_collector import EpisodeBuffer
-
-    start = demonstrations.environment["action_space"].get("start", 0)
-    shape, dtype = env.observation_space.shape, env.observation_space.dtype
-    buffers = []
-    for i, e in enumerate(demonstrations.episodes):
-        ends = numpy.zeros((2, len(e.reward)), bool)
-        ends[:, -1] = e.terminated, e.truncated or not e.terminated
-        action = (e.action + start if e.action.dtype.kind == "i" else e.action).astype(
-            env.action_space.dtype
-        )
-        buffers.append(
-            EpisodeBuffer(
-                id=i,
-                observations=e.obs.reshape(-1, *shape).astype(dtype),
-                actions=action,
-                rewards=e.reward,
-                terminations=ends[0],
-                truncations=ends[1],
-            )
-        )
-    minari.create_dataset_from_buffers(
-        dataset_id, buffer=buffers, env=env, data_format="hdf5"
-    )

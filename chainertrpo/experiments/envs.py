@@ -33,7 +33,7 @@ COMPARABLE = {
 }
 INSTALL = {
     "mujoco": "pip install 'chainertrpo[mujoco]'",
-    "box2d": "pip install 'gymnasium[box2d]'",
+    "box2d": "pip install 'chainertrpo[box2d]'",
     "ale": "pip install 'gymnasium[atari]'",
     "pygame": "pip install 'gymnasium[classic-control]'",
     "gymnasium": "pip install gymnasium",

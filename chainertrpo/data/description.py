@@ -1,0 +1,83 @@
+"""Demonstrations, described for a reader."""
+
+import numpy
+
+
+def describe(demonstrations):
+    """Say what there is in demonstrations.
+
+    Parameters
+    ----------
+    demonstrations : Demonstrations
+        Any.
+
+    Returns
+    -------
+    str
+        Lines: where from, a table of the episodes, returns, actions, warnings.
+    """
+    environment, episodes = demonstrations.environment, demonstrations.episodes
+    returns = numpy.array(demonstrations.returns)
+    versions = ", ".join(f"{k} {v}" for k, v in demonstrations.versions.items())
+    obs, action = demonstrations.pairs()
+    lines = [
+        f"environment  {environment.get('id')} of {environment.get('package')}",
+        f"made by      {_maker(demonstrations.made_by)}",
+        f"versions     {versions or 'unknown'}",
+        "episode  length    kept       return        seed  end",
+    ]
+    for i, e in enumerate(episodes):
+        end = "terminated" if e.terminated else "time limit" if e.truncated else "cut"
+        seed = "unknown" if e.seed < 0 else e.seed
+        lines.append(
+            f"{i:7d} {len(e.reward):7d} {int(e.kept.sum()):7d} {returns[i]:12.2f} "
+            f"{seed:>11}  {end}"
+        )
+    lines += [
+        f"in all       {len(episodes)} episodes, {sum(demonstrations.lengths)} steps, "
+        f"{len(obs)} pairs kept",
+        f"return       {returns.mean():.2f} ± {returns.std():.2f} "
+        f"({returns.min():.2f} … {returns.max():.2f})",
+        f"actions      {_actions(action, environment['action_space'])}",
+    ]
+    first = {}
+    for i, e in enumerate(episodes):
+        same = first.setdefault((e.obs.tobytes(), e.action.tobytes()), i)
+        if same != i:
+            lines.append(f"Episode {i} is the same as episode {same}.")
+    if len(set(demonstrations.lengths)) > 1:
+        lines.append(
+            "The lengths differ: see the warning on reward forms when training."
+        )
+    return "\n".join(lines)
+
+
+def _maker(made_by):
+    if made_by.get("kind") == "merged":
+        makers = [_maker(one) for one in made_by.get("of", [])]
+        return "; ".join(dict.fromkeys(makers))
+    more = [
+        f"{key} {value}"
+        for key, value in made_by.items()
+        if key != "kind" and value not in (None, False)
+    ]
+    kind = made_by.get("kind", "unknown")
+    return f"{kind} ({', '.join(more)})" if more else str(kind)
+
+
+def _actions(action, space):
+    if not len(action):
+        return "none kept"
+    if space["type"] == "Discrete":
+        counts = numpy.bincount(action, minlength=space["n"])
+        return ", ".join(f"{a}: {c / len(action):.1%}" for a, c in enumerate(counts))
+    low, high = (
+        numpy.array([fill if x is None else x for x in space[name]])
+        for name, fill in (("low", -numpy.inf), ("high", numpy.inf))
+    )
+    outside = ((action < low) | (action > high)).any(1).mean()
+    with numpy.printoptions(precision=3, suppress=True):
+        return (
+            f"mean {action.mean(0)}, std {action.std(0)}, {outside:.1%} of the pairs "
+            "outside the bounds (clipped when played)"
+        )

@@ -1,0 +1,184 @@
+"""Exchange with Minari: data sets that lie on this machine; nothing is downloaded."""
+
+import re
+import warnings
+
+from chainertrpo.data.demonstrations import (
+    Demonstrations,
+    Episode,
+    check_environment,
+    describe_space,
+)
+from chainertrpo.data.files import BadFileError
+
+import numpy
+
+
+def import_minari():
+    """Import Minari.
+
+    Returns
+    -------
+    module
+        The package.
+
+    Raises
+    ------
+    ImportError
+        It is not installed; the message says how.
+    """
+    try:
+        import minari
+    except ImportError as error:
+        raise ImportError(
+            "Minari's data sets need minari (Python 3.9 or newer): "
+            "pip install 'chainertrpo[demos]'"
+        ) from error
+    return minari
+
+
+def _load(dataset_id):
+    minari = import_minari()
+    _check_name(dataset_id)
+    try:
+        return minari.load_dataset(dataset_id, download=False)
+    except (FileNotFoundError, ValueError) as error:
+        raise BadFileError(
+            f"expected a data set of Minari on this machine, got {dataset_id!r}. "
+            "`minari list local` shows them, MINARI_DATASETS_PATH says where they lie, "
+            f"`minari download {dataset_id}` fetches one."
+        ) from error
+
+
+def _check_name(dataset_id):
+    # Minari makes a folder before it finds that a name has no version.
+    if not re.fullmatch(r"([-\w]+/)*[-\w]+-v\d+", dataset_id):
+        raise ValueError(
+            "expected the name of a data set of Minari, such as cartpole/mine-v0, got "
+            f"{dataset_id!r}."
+        )
+
+
+def minari_environment(dataset_id):
+    """Say which environment a data set of Minari was made in.
+
+    Parameters
+    ----------
+    dataset_id : str
+        Such as ``cartpole/expert-v0``, below MINARI_DATASETS_PATH.
+
+    Returns
+    -------
+    str or None
+        Its id; None if the data set does not say.
+    """
+    spec = _load(dataset_id).env_spec
+    return None if spec is None else spec.id
+
+
+def read_minari(dataset_id, environment):
+    """Read a data set of Minari.
+
+    Parameters
+    ----------
+    dataset_id : str
+        Such as ``cartpole/expert-v0``, below MINARI_DATASETS_PATH.
+    environment : dict
+        From `environment_header`.
+
+    Returns
+    -------
+    Demonstrations
+        Whole episodes with their ends, and their seeds where there are any.
+
+    Raises
+    ------
+    BadFileError
+        There is no such data set, or it is of another environment.
+    """
+    dataset = _load(dataset_id)
+    theirs = dataset.env_spec and dataset.env_spec.id
+    if None not in (theirs, environment.get("id")) and theirs != environment["id"]:
+        raise BadFileError(
+            f"{dataset_id}: expected demonstrations of {environment['id']}, got some of "
+            f"{theirs}."
+        )
+    kind = type(dataset.observation_space).__name__
+    if kind != "Box":
+        raise BadFileError(f"{dataset_id}: expected Box observations, got {kind}.")
+    start = environment["action_space"].get("start", 0)
+    seeds = [
+        about.get("seed")
+        for about in dataset.storage.get_episode_metadata(dataset.episode_indices)
+    ]
+    episodes = [
+        Episode(
+            numpy.asarray(e.observations).reshape(len(e.observations), -1),
+            numpy.asarray(e.actions) - start if start else numpy.asarray(e.actions),
+            numpy.asarray(e.rewards),
+            bool(e.terminations[-1]),
+            bool(e.truncations[-1]),
+            -1 if seed is None else int(seed),
+        )
+        for e, seed in zip(dataset.iterate_episodes(), seeds)
+    ]
+    made_by = {"kind": "converted", "from": "minari", "id": dataset_id}
+    try:
+        return Demonstrations(episodes, environment, made_by)
+    except ValueError as error:
+        raise BadFileError(f"{dataset_id}: {error}") from error
+
+
+def write_minari(dataset_id, demonstrations, env):
+    """Write demonstrations as a local data set of Minari.
+
+    Parameters
+    ----------
+    dataset_id : str
+        Such as ``cartpole/mine-v0``.
+    demonstrations : Demonstrations
+        Written whole: Minari knows no kept pairs.
+    env : object
+        A gymnasium environment, for its id and its spaces.
+
+    Raises
+    ------
+    ValueError
+        The environment is another one, the name has no version, or the data set exists.
+    """
+    minari = import_minari()
+    from minari.data_collector import EpisodeBuffer
+
+    _check_name(dataset_id)
+    spaces = ("observation_space", "action_space")
+    header = {name: describe_space(getattr(env, name)) for name in spaces}
+    check_environment(demonstrations, {"id": env.spec and env.spec.id, **header})
+    start = demonstrations.environment["action_space"].get("start", 0)
+    shape, dtype = env.observation_space.shape, env.observation_space.dtype
+    buffers = []
+    for i, e in enumerate(demonstrations.episodes):
+        ends = numpy.zeros((2, len(e.reward)), bool)
+        ends[:, -1] = e.terminated, e.truncated or not e.terminated
+        action = (e.action + start if e.action.dtype.kind == "i" else e.action).astype(
+            env.action_space.dtype
+        )
+        buffers.append(
+            EpisodeBuffer(
+                id=i,
+                seed=None if e.seed < 0 else e.seed,
+                observations=e.obs.reshape(-1, *shape).astype(dtype),
+                actions=action,
+                rewards=e.reward,
+                terminations=ends[0],
+                truncations=ends[1],
+            )
+        )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it would like to know authors and a homepage
+        minari.create_dataset_from_buffers(
+            dataset_id,
+            buffer=buffers,
+            env=env,
+            algorithm_name=str(demonstrations.made_by.get("kind", "unknown")),
+            data_format="hdf5",
+        )
