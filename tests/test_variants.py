@@ -171,6 +171,19 @@ def test_trpo_whose_search_accepts_at_once_is_npg(curvature):
     assert not np.array_equal(thetas[0], thetas[3])
 
 
+@pytest.mark.parametrize("cls", [NPG, NaturalActorCritic])
+def test_the_default_steps_of_npg_and_nac_do_not_search(cls):
+    """On a batch and with a δ where the search cuts the step."""
+    agents = [make(cls), make(cls), make(cls)]
+    searches = [cls.IMPROVE.search, None, Backtrack()]
+    for agent, search in zip(agents, searches):
+        agent.improve = dataclasses.replace(agent.improve, max_kl=100.0, search=search)
+        agent.update(some_paths(3))
+    full, same, cut = map(theta, agents)
+    assert agents[2].last_step.fraction < 1
+    assert np.array_equal(full, same) and not np.array_equal(full, cut)
+
+
 def test_ppo_without_clip_in_one_epoch_of_one_batch_is_a_policy_gradient():
     """The same surrogate gradient step of the same optimiser."""
     paths = some_paths()
