@@ -191,7 +191,7 @@ def train(folder):
     make = functools.partial(environment, env_id=run.env, horizon=run.fixed_horizon)
     demonstrations = read_demonstrations(os.path.join(folder, run.demonstrations))
     agent, settings = build(run, make(), demonstrations)
-    learn(folder, run, agent, make, scheduled(settings, run.steps))
+    learn(folder, run, agent, make, scheduled(settings["generator"], run.steps))
 
 
 if __name__ == "__main__":
