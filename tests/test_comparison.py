@@ -26,7 +26,7 @@ from chainertrpo.comparison import (
     write_rows,
 )
 from chainertrpo.comparison.curves import curve
-from chainertrpo.comparison.runs import is_finished, step_of
+from chainertrpo.comparison.folders import is_finished, step_of
 from chainertrpo.data import BadFileError, read_json
 from chainertrpo.experiments import BadEnvironmentError, read_table
 

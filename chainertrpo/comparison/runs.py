@@ -1,24 +1,16 @@
-"""Runs of a comparison: presets by environments by seeds, each in a folder of its own.
-
-A run's folder is that of any other run (``config.json``, ``environment.json``,
-``scores.txt``, ``episodes.txt``, checkpoints, agents), with ``final.json`` once it is
-finished.
-"""
+"""Runs of a comparison: presets by environments by seeds, each in a folder of its own."""
 
 import math
 import os
 import typing
 
 from chainertrpo.agents import PRESETS, settings_of
-from chainertrpo.comparison.table import DETERMINISTIC, FINAL, TRAINING, Row
+from chainertrpo.comparison.folders import claim, evaluations, read_as, versions_of
+from chainertrpo.comparison.table import Row
 from chainertrpo.comparison.tasks import TASKS
-from chainertrpo.data import BadFileError, read_json, write_json
-from chainertrpo.experiments import read_table, resolve
+from chainertrpo.experiments import resolve
 
 TASK = "task"  # the preset's name that stands for the settings in `TASKS`
-FINISHED = "final.json"
-STEP = "step.txt"
-_CONFIG = "config.json"
 
 
 class Run(typing.NamedTuple):
@@ -115,7 +107,7 @@ def make_plan(
                     final_n_runs,
                 )
                 path = os.path.join(outdir, "runs", env, label, f"seed{seed}")
-                folders.append(_claim(path, run))
+                folders.append(claim(path, run, run.preset))
     return folders
 
 
@@ -132,26 +124,6 @@ def _settings(label, env, steps):
     return task.preset, task.changes, steps or task.steps
 
 
-def _claim(path, run):
-    """Write a run's config.json, or see that it is the same run."""  # noqa: DOC501
-    if not os.path.exists(os.path.join(path, _CONFIG)):
-        os.makedirs(path, exist_ok=True)
-        write_json(os.path.join(path, _CONFIG), {"agent": run.preset, **run._asdict()})
-        return path
-    there = read_run(path)
-    differing = [
-        f"{name}={old} (asked for: {new})"
-        for name, old, new in zip(Run._fields, there, run)
-        if old != new
-    ]
-    if differing:
-        raise ValueError(
-            f"{path} holds a run with {', '.join(differing)}. Take another --outdir, or "
-            "remove that folder."
-        )
-    return path
-
-
 def read_run(folder):
     """Read what a folder's run is.
 
@@ -164,58 +136,8 @@ def read_run(folder):
     -------
     Run
         From ``config.json``.
-
-    Raises
-    ------
-    BadFileError
-        It is not the folder of such a run.
     """
-    path = os.path.join(folder, _CONFIG)
-    content = read_json(path)
-    missing = set(Run._fields) - set(content)
-    if missing:
-        raise BadFileError(
-            f"{path}: expected the run of a comparison, got no {sorted(missing)}."
-        )
-    return Run(*[content[name] for name in Run._fields])
-
-
-def is_finished(folder):
-    """Whether a run has its final scores.
-
-    Parameters
-    ----------
-    folder : str
-        Of `make_plan`.
-
-    Returns
-    -------
-    bool
-        True when there is nothing left to do.
-    """
-    return os.path.exists(os.path.join(folder, FINISHED))
-
-
-def step_of(folder):
-    """How far a run is.
-
-    Parameters
-    ----------
-    folder : str
-        Of `make_plan`.
-
-    Returns
-    -------
-    int
-        Environment steps.
-    """
-    if is_finished(folder):
-        return read_run(folder).steps
-    try:
-        with open(os.path.join(folder, STEP)) as file:
-            return int(file.read())
-    except (FileNotFoundError, ValueError):  # not begun, or just being written
-        return 0
+    return read_as(Run, folder)
 
 
 def rows_of(folder):
@@ -231,34 +153,9 @@ def rows_of(folder):
     list of Row
         In the order of their steps.
     """
-    scores = os.path.join(folder, "scores.txt")
-    if not os.path.exists(scores):
+    run = read_run(folder)
+    found = evaluations(folder, run)
+    if not found:
         return []
-    run, versions = read_run(folder), _versions(folder)
-
-    def row(kind, steps, elapsed, n, stats):
-        names = ("mean", "stdev", "median", "max", "min")
-        values = [float(stats[name]) for name in names]
-        head = ("chainertrpo", versions, run.label, run.env, run.seed)
-        return Row(*head, kind, int(steps), float(elapsed), n, *values)
-
-    table = read_table(scores)
-    rows = []
-    for i, steps in enumerate(table["steps"]):
-        stats = {name: column[i] for name, column in table.items()}
-        rows.append(row(TRAINING, steps, stats["elapsed"], run.eval_n_runs, stats))
-    if is_finished(folder):
-        final = read_json(os.path.join(folder, FINISHED))
-        for kind in (FINAL, DETERMINISTIC):
-            stats = final[kind]
-            rows.append(row(kind, run.steps, final["elapsed"], run.final_n_runs, stats))
-    return rows
-
-
-def _versions(folder):
-    content = read_json(os.path.join(folder, "environment.json"))
-    packages = {"Python": content["python"], **content["packages"]}
-    words = [f"chainertrpo {content['chainertrpo']} ({content['commit']})"]
-    shown = ("Python", "numpy", "gym", "gymnasium", "mujoco")
-    words += [f"{name} {packages[name]}" for name in shown if packages.get(name)]
-    return "; ".join(words)
+    head = ("chainertrpo", versions_of(folder), run.label, run.env, run.seed)
+    return [Row(*head, *evaluation) for evaluation in found]

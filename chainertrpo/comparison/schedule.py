@@ -7,15 +7,15 @@ import subprocess
 import sys
 import time
 
-from chainertrpo.comparison.runs import is_finished, read_run, step_of
+from chainertrpo.comparison.folders import Budget, is_finished, read_as, step_of
 
 import tqdm
 
 LOG = "log.txt"
-_PROGRAM = ("-m", "chainertrpo.comparison.training")
+PROGRAM = "chainertrpo.comparison.training"
 
 
-def run_all(folders, jobs, *, file=None, seconds=10.0):
+def run_all(folders, jobs, *, program=PROGRAM, file=None, seconds=10.0):
     """Train the runs that are not finished, several at a time.
 
     Each is a process with one thread for its matrix products and a log of its own.  One
@@ -27,6 +27,8 @@ def run_all(folders, jobs, *, file=None, seconds=10.0):
         Of `make_plan`.
     jobs : int
         How many at a time.
+    program : str
+        The module that does what a folder's ``config.json`` says.
     file : file, optional
         Where progress is shown; by default standard error.
     seconds : float
@@ -53,7 +55,7 @@ def run_all(folders, jobs, *, file=None, seconds=10.0):
         while waiting or running:
             while waiting and len(running) < jobs:
                 folder = waiting.pop(0)
-                running[folder] = _start(folder)
+                running[folder] = _start(folder, program)
             time.sleep(0.1)
             for folder, process in list(running.items()):
                 if process.poll() is None:
@@ -70,12 +72,12 @@ def run_all(folders, jobs, *, file=None, seconds=10.0):
     return failed
 
 
-def _start(folder):
+def _start(folder, program):
     # One thread each: two BLAS threads of each of several processes wait for each other.
     threads = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")}
     with open(os.path.join(folder, LOG), "a") as log:
         return subprocess.Popen(
-            [sys.executable, *_PROGRAM, folder],
+            [sys.executable, "-m", program, folder],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -109,7 +111,7 @@ class _Progress:
         self.jobs, self.file = jobs, file
         self.tty = file.isatty()
         self.seconds = 1.0 if self.tty else seconds
-        self.runs = {folder: read_run(folder) for folder in folders}
+        self.runs = {folder: read_as(Budget, folder) for folder in folders}
         self.begun = {}  # folder -> (time, step) when it was first seen running
         self.spent = {}  # folder -> (seconds, steps) of this session
         self._last = 0.0
@@ -123,7 +125,7 @@ class _Progress:
         for folder in running:
             clock, step = self.begun.setdefault(folder, (self._last, steps[folder]))
             self.spent[folder] = self._last - clock, steps[folder] - step
-        total = sum(run.steps for run in self.runs.values())
+        total = sum(run.steps for run in self.runs.values()) or 1
         finished = sum(map(is_finished, self.runs))
         words = [f"{finished}/{len(self.runs)} runs"]
         words += [f"{len(failed)} failed"] if failed else []

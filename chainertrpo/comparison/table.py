@@ -68,19 +68,21 @@ _NUMBERS = ("elapsed", "mean", "stdev", "median", "max", "min")
 _OPTIONAL = ("elapsed", "median", "max", "min")
 
 
-def write_rows(path, rows):
+def write_rows(path, rows, kind=Row):
     """Write a table, whole or not at all.
 
     Parameters
     ----------
     path : str
         The file.
-    rows : iterable of Row
+    rows : iterable of NamedTuple
         Its rows.
+    kind : type
+        Of the rows: its fields are the header.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    writer.writerow(kind._fields)
     writer.writerows(["" if x is None else x for x in row] for row in rows)
     write_atomically(path, text.getvalue().encode("utf-8"))
 

@@ -15,7 +15,8 @@ import sys
 import time
 
 from chainertrpo.agents import make_agent, settings_of
-from chainertrpo.comparison.runs import FINISHED, STEP, is_finished, read_run
+from chainertrpo.comparison.folders import ENVIRONMENT, FINISHED, STEP, is_finished
+from chainertrpo.comparison.runs import read_run
 from chainertrpo.comparison.table import DETERMINISTIC, FINAL
 from chainertrpo.data import write_json
 from chainertrpo.experiments import (
@@ -30,8 +31,6 @@ from chainertrpo.experiments import (
     train_agent_parallel,
 )
 
-ENVIRONMENT = "environment.json"
-
 
 def train(folder):
     """Train and evaluate what a folder's ``config.json`` says; go on if it was begun.
@@ -39,11 +38,13 @@ def train(folder):
     Parameters
     ----------
     folder : str
-        Of `make_plan`.
+        Of `make_plan`, not finished.
     """
-    with _alone(folder):
-        if not is_finished(folder):
-            _train(folder, read_run(folder))
+    run = read_run(folder)
+    make = functools.partial(make_env, run.env)
+    settings = settings_of(run.preset, **run.changes)
+    agent = build(run, settings, make())
+    learn(folder, run, agent, make, scheduled(settings, run.steps))
 
 
 @contextlib.contextmanager
@@ -58,11 +59,24 @@ def _alone(folder):
         yield
 
 
-def _train(folder, run):
+def learn(folder, run, agent, make, step_hooks=()):
+    """Train an agent and evaluate it; leave ``final.json``.
+
+    Parameters
+    ----------
+    folder : str
+        The run's.
+    run : NamedTuple
+        With ``seed``, ``steps``, ``eval_interval``, ``eval_n_runs``, ``final_n_runs``.
+    agent : OnPolicyAgent
+        As it begins.
+    make : callable
+        Seed -> environment; workers call it too.
+    step_hooks : sequence of callable
+        As in `train_agent_parallel`.
+    """
     # Seeds for evaluation are far from those of training, as in ChainerRL's examples.
-    eval_env = make_env(run.env, 2**32 - 1 - run.seed)
-    settings = settings_of(run.preset, **run.changes)
-    agent = build(run, settings, eval_env)
+    eval_env = make(2**32 - 1 - run.seed)
     write_json(os.path.join(folder, ENVIRONMENT), describe_environment())
     log = EpisodeLog(folder, resume=True)
     parent = os.getppid()
@@ -76,7 +90,7 @@ def _train(folder, run):
     began = time.time()
     train_agent_parallel(
         agent,
-        functools.partial(make_env, run.env),
+        make,
         run.steps,
         folder,
         workers=1,
@@ -86,15 +100,15 @@ def _train(folder, run):
         eval_n_episodes=run.eval_n_runs,
         eval_interval=run.eval_interval,
         resume=True,
-        step_hooks=[note_step, *scheduled(settings, run.steps)],
+        step_hooks=[note_step, *step_hooks],
         episode_hooks=[log],
     )
     log.close()
+    eval_env.close()
     elapsed = read_table(os.path.join(folder, "scores.txt"))["elapsed"]
     seconds = float(elapsed[-1]) if len(elapsed) else time.time() - began
-    final = {"elapsed": seconds, **evaluate(agent, run)}
+    final = {"elapsed": seconds, **evaluate(agent, run, make)}
     write_json(os.path.join(folder, FINISHED), final)
-    eval_env.close()
     draw_learning_curve(folder)
 
 
@@ -116,21 +130,39 @@ def build(run, settings, env):
         With Gauss–Newton products where its preset says double backprop: they are equal
         to rounding, and several times faster.
     """
-    agent = make_agent(env.observation_space, env.action_space, settings, seed=run.seed)
+    space = env.observation_space, env.action_space
+    return fast(make_agent(*space, settings, seed=run.seed))
+
+
+def fast(agent):
+    """Take Gauss–Newton products where double backprop was asked for: they are equal.
+
+    Parameters
+    ----------
+    agent : OnPolicyAgent
+        Changed in place.
+
+    Returns
+    -------
+    OnPolicyAgent
+        `agent`.
+    """
     if getattr(agent.improve, "curvature", None) == "hessian":
         agent.improve = dataclasses.replace(agent.improve, curvature="gauss_newton")
     return agent
 
 
-def evaluate(agent, run):
+def evaluate(agent, run, make):
     """Evaluate the final agent, sampling as in training, then by the most probable actions.
 
     Parameters
     ----------
     agent : OnPolicyAgent
         Trained.
-    run : Run
-        What was trained.
+    run : NamedTuple
+        With ``seed`` and ``final_n_runs``.
+    make : callable
+        Seed -> environment.
 
     Returns
     -------
@@ -139,24 +171,33 @@ def evaluate(agent, run):
     """
     scores = {}
     for kind in (FINAL, DETERMINISTIC):
-        env = make_env(run.env, 2**31 + run.seed)
+        env = make(2**31 + run.seed)
         agent.act_deterministically = kind == DETERMINISTIC
         scores[kind] = eval_performance(env, agent, None, run.final_n_runs)
         env.close()
     return scores
 
 
-def main():
-    """Train the folder on the command line."""
+def main(train):
+    """Do what the folder on the command line says, once nobody else does.
+
+    Parameters
+    ----------
+    train : callable
+        Given the folder, if it is not finished.
+    """
     if len(sys.argv) != 2:
-        sys.exit(f"usage: {sys.executable} -m chainertrpo.comparison.training FOLDER")
+        sys.exit(f"usage: {sys.argv[0]} FOLDER")
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     logging.getLogger("matplotlib").setLevel(logging.WARNING)
+    folder = sys.argv[1]
     try:
-        train(sys.argv[1])
+        with _alone(folder):
+            if not is_finished(folder):
+                train(folder)
     except Interrupted as stop:
         sys.exit(128 + stop.signal_number)
 
 
 if __name__ == "__main__":
-    main()
+    main(train)

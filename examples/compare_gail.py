@@ -1,0 +1,133 @@
+r"""Imitation studies: GAIL and behaviour cloning beside the paper's numbers.
+
+    python examples/compare_gail.py --study classic --jobs 2
+    python examples/compare_gail.py --study reward-forms --seeds 0 --steps 20000
+
+classic        1 to 10 demonstrations in CartPole, Acrobot and MountainCar
+reward-forms   what each form of reward pays for by itself
+hopper         Hopper from 11 trajectories
+cartpole-ppo   CartPole from 10 demonstrations with a PPO generator
+
+The experts are trained first.  The same command goes on where it stopped: finished runs
+stay, a killed one resumes from its checkpoint.  --outdir then holds evaluations.csv (every
+evaluation, one a row), pictures and table.md.
+"""
+
+import argparse
+import os
+import signal
+import sys
+
+from chainertrpo.comparison import run_all, write_rows
+from chainertrpo.comparison.experts import plan_experts
+from chainertrpo.comparison.imitation_curves import (
+    across_by_expert,
+    across_by_trajectories,
+    down_by_env,
+    draw_grid,
+    draw_scores,
+)
+from chainertrpo.comparison.imitation_plan import (
+    ImitationRow,
+    environments,
+    imitation_rows,
+    plan_study,
+    record_for,
+)
+from chainertrpo.comparison.imitation_report import imitation_report
+from chainertrpo.comparison.imitation_studies import STUDIES
+from chainertrpo.data import BadFileError
+from chainertrpo.data.files import write_atomically
+from chainertrpo.experiments import BadEnvironmentError, available_cores
+
+
+def parse_args():
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--study", choices=sorted(STUDIES), default="classic", help="default classic")
+    add("--seeds", nargs="+", type=int, metavar="SEED", help="default: the study's")
+    add("--steps", type=int, help="environment steps of GAIL (default: the study's)")
+    add("--jobs", type=int, default=available_cores(), help="runs at a time")
+    add("--outdir", help="default results/gail-<study>")
+    add("--experts", metavar="DIR", help="default <outdir>/experts; can be shared")
+    add("--only-report", action="store_true", help="train nothing, write what is there")
+    args = parser.parse_args()
+    for name in ("steps", "jobs"):
+        value = getattr(args, name)
+        if value is not None and value < 1:
+            parser.error(f"--{name} {value}: expected a number of 1 or more")
+    if args.seeds and not all(0 <= seed < 2**31 for seed in args.seeds):
+        parser.error(f"--seeds {args.seeds}: expected numbers in [0, 2**31)")
+    args.outdir = args.outdir or os.path.join("results", f"gail-{args.study}")
+    args.experts = args.experts or os.path.join(args.outdir, "experts")
+    return args
+
+
+def train(args):
+    """Train what is not finished: first the experts, then those who imitate them."""
+    experts = plan_experts(args.experts, environments(args.study))
+    failed = {}
+    if not args.only_report:
+        failed = run_all(experts, args.jobs, program="chainertrpo.comparison.experts")
+    if failed:
+        return [], failed
+    folders = plan_study(args.outdir, args.study, args.experts, args.seeds, args.steps)
+    if not args.only_report:
+        record_for(args.study, args.experts)
+        failed = run_all(folders, args.jobs, program="chainertrpo.comparison.imitation")
+    return folders, failed
+
+
+def report(folders, args):
+    """Write the tidy table, the pictures and the Markdown table."""
+    rows = [row for folder in folders for row in imitation_rows(folder)]
+    if not rows:
+        sys.exit("error: there is no evaluation yet")
+    write_rows(os.path.join(args.outdir, "evaluations.csv"), rows, ImitationRow)
+    pictures = draw(rows, args)
+    text = imitation_report(rows, args.study, pictures)
+    write_atomically(os.path.join(args.outdir, "table.md"), text.encode("utf-8"))
+    print(text)
+    print(f"table   {args.outdir}/table.md")
+    print(f"rows    {args.outdir}/evaluations.csv")
+
+
+def draw(rows, args):
+    """Draw a study's pictures; return their names."""
+    across = (
+        across_by_expert if args.study == "reward-forms" else across_by_trajectories
+    )
+    grids = {"curves.png": "steps"}
+    if args.study == "cartpole-ppo":
+        grids["seconds.png"] = "elapsed"
+    for name, x in grids.items():
+        path = os.path.join(args.outdir, name)
+        draw_grid(rows, path, down=down_by_env, across=across, x=x)
+    names = list(grids)
+    if args.study == "classic":
+        draw_scores(rows, os.path.join(args.outdir, "scores.png"))
+        names.insert(0, "scores.png")
+    return names
+
+
+def main():
+    """Run; a mistake of the user is one line, not a traceback."""
+    args = parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
+    try:
+        folders, failed = train(args)
+        for folder, line in failed.items():
+            print(f"failed  {folder}: {line}; see log.txt there", file=sys.stderr)
+        report(folders, args)
+    except KeyboardInterrupt:
+        sys.exit("\nstopped; the same command goes on")
+    except (BadEnvironmentError, BadFileError, FileNotFoundError, ValueError) as error:
+        sys.exit(f"error: {error}")
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
