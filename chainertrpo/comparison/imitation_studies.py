@@ -81,11 +81,13 @@ class Study(typing.NamedTuple):
 CLONE_EPOCHS = 1000  # of a clone: far beyond where held-out pairs are best
 FORMS = ("d", "logd", "gail", "airl")
 
+_CARTPOLE, _ACROBOT = TASKS["CartPole-v1"], TASKS["Acrobot-v1"]
+
 EXPERT_TASKS = {
-    "CartPole-v0": TASKS["CartPole-v1"]._replace(goal=195.0),
-    "CartPole-v1": TASKS["CartPole-v1"],
-    "Acrobot-v1": TASKS["Acrobot-v1"],
-    "MountainCar-v0": TASKS["Acrobot-v1"]._replace(goal=-105.0),
+    "CartPole-v0": _CARTPOLE._replace(goal=195.0),
+    "CartPole-v1": _CARTPOLE._replace(steps=300_000),  # so that sampled actions do too
+    "Acrobot-v1": _ACROBOT._replace(steps=500_000, goal=-80.0),
+    "MountainCar-v0": _ACROBOT._replace(steps=500_000, goal=-105.0),
     "Hopper-v4": Task(1_500_000, 3000.0, "chainerrl-reproduction", {}),
 }
 
