@@ -1,5 +1,7 @@
 """Acting in plain NumPy: the same policy as Chainer's, and the same memory."""
 
+import pickle
+
 from chainertrpo import GaussianPolicy
 from chainertrpo.numerics import at, flatten
 from chainertrpo.policies import DiagonalGaussian, host_policy
@@ -29,7 +31,7 @@ def host_params(host, obs):
 @pytest.mark.parametrize("activation", ["tanh", "relu"])
 def test_the_host_computes_what_chainer_does(xp, rng, make_policy, kind, activation):
     policy = make_policy(kind, activation=activation, xp=xp)
-    host = host_policy(policy)
+    host = pickle.loads(pickle.dumps(host_policy(policy)))  # as for another process
     obs = rng.standard_normal((50, 4)).astype("f")
     for ours, theirs in zip(host_params(host, obs), chainer_params(policy, obs)):
         assert ours.dtype == np.float32

@@ -10,7 +10,24 @@ from chainertrpo.policies.models import GaussianPolicy, SoftmaxPolicy
 import chainer
 import numpy
 
-ACTIVATIONS = {"tanh": numpy.tanh, "relu": lambda x: numpy.maximum(x, 0)}
+
+def relu(x):
+    """max(x, 0).
+
+    Parameters
+    ----------
+    x : array
+        Any; a function of the module, so that actors can be sent to processes.
+
+    Returns
+    -------
+    array
+        Of the same shape.
+    """
+    return numpy.maximum(x, 0)
+
+
+ACTIVATIONS = {"tanh": numpy.tanh, "relu": relu}
 
 
 class HostMLP:

@@ -106,7 +106,7 @@ class Cloning:
             size = min(self.batch_size, len(train))
             for rows in minibatches(len(train), size, 1, rng):
                 policy.cleargrads()
-                loss(rows).backward()
+                loss(train[rows]).backward()
                 optimizer.update()
                 n_updates += 1
             now = value(test)
