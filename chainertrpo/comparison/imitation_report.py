@@ -204,7 +204,7 @@ def _scores(rows):
     head = [*columns, "seeds", "return", "normalised", "most probable actions"]
     with_length = "reward" in columns and env.split("-")[0] in _ONE_A_STEP
     head += ["steps an episode"] if with_length else []
-    head += ["published", "normalised"] if ends else []
+    head += ["published", "published, normalised"] if ends else []
     lines = [head, ["---"] * len(head)]
     for values, found in sorted(cells(rows, FINAL, key).items(), key=_as_given(rows)):
         returns = [row.mean for row in found]
@@ -242,7 +242,8 @@ def _moments(rows):
     if level is None:
         return []
     lines = [
-        f"Evaluations first reach a mean of {_number(level)} at:",
+        f"Evaluations of the curve first reach a mean of {_number(level)} at (seconds: "
+        "of training, evaluations among them):",
         "",
         "| seed | steps | seconds |",
         "| ---: | ---: | ---: |",
