@@ -261,6 +261,15 @@ def test_the_moment_a_level_is_reached():
     curve = [row(kind="evaluation", steps=t, mean=m) for t, m in ((1, 5.0), (2, 9.0))]
     assert reached(curve[::-1], 6).steps == 2
     assert reached(curve, 10) is None
+    means = {0: (20.0, 182.0), 1: (20.0, 20.0)}  # 182 is 0.9 of the way
+    rows = [row(seed=s, mean=182.0) for s in means]
+    rows += [row(seed=s, kind="final-deterministic") for s in means]
+    for s, (first, last) in means.items():
+        rows.append(row(seed=s, kind="evaluation", steps=1000, mean=first))
+        rows.append(row(seed=s, kind="evaluation", steps=2000, mean=last))
+    text = imitation_report([r._replace(study="hopper") for r in rows], "hopper")
+    assert "mean of 182.0" in text
+    assert "| 0 | 2,000 | 2 |" in text and "| 1 | never | |" in text
 
 
 def test_the_command_with_nothing_to_report(tmp_path):

@@ -8,6 +8,10 @@ from chainertrpo.comparison.table import FINAL, TRAINING
 
 import numpy
 
+_WORDS = {
+    "steps": "environment steps",
+    "elapsed": "seconds of training, evaluations among them",
+}
 COLORS = {"BC": "C1", "GAIL, TRPO": "C0", "GAIL, PPO": "C2"}
 FORMS = {
     "d": ("D", "C0"),
@@ -111,9 +115,7 @@ def draw_grid(rows, path, *, down, across, x="steps"):
             if len(labels[1]) > 1 and i == 0:
                 axes.set_title(column_label, fontsize=10)
             if i == len(labels[0]) - 1:
-                axes.set_xlabel(
-                    "environment steps" if x == "steps" else "seconds of training"
-                )
+                axes.set_xlabel(_WORDS[x])
             if j == 0:
                 axes.set_ylabel(f"{row_label}\nreturn", fontsize=9)
     return _save(figure, panels, path)
@@ -144,6 +146,12 @@ def _draw_panel(axes, rows, x):
     axes.axhline(rows[0].random_mean, color="0.2", lw=1, ls=":", label="random player")
     axes.locator_params(axis="x", nbins=5)
     axes.set_xlim(left=0)
+    if x == "steps":
+        axes.xaxis.set_major_formatter(_thousands)
+
+
+def _thousands(steps, _):
+    return f"{steps / 1000:g}k" if steps else "0"
 
 
 def _curve(rows, x):
@@ -228,8 +236,9 @@ def _save(figure, panels, path):
     kept = {}
     for axes in panels.ravel():
         axes.grid(alpha=0.3)
-        handles, labels = axes.get_legend_handles_labels()
-        kept.update(zip(labels, handles))
+        for handle, label in zip(*axes.get_legend_handles_labels()):
+            kept[label] = handle
+    kept = dict(sorted(kept.items(), key=lambda item: "published" in item[0]))
     place = {"loc": "outside lower center", "ncols": min(len(kept), 7), "fontsize": 9}
     figure.legend(kept.values(), kept.keys(), **place)
     figure.savefig(path, dpi=130)

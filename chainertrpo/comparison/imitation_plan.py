@@ -77,7 +77,7 @@ def environments(name):
     """
     if name not in STUDIES:
         raise ValueError(f"expected a study of {sorted(STUDIES)}, got {name!r}.")
-    return [setting.env for setting in STUDIES[name].settings]
+    return list(dict.fromkeys(setting.env for setting in STUDIES[name].settings))
 
 
 def plan_study(outdir, name, experts, seeds=None, steps=None):
@@ -109,19 +109,18 @@ def plan_study(outdir, name, experts, seeds=None, steps=None):
             study.trajectories,
             study.methods,
             study.experts,
-            study.fixed,
         )
     )
     folders = []
-    for seed, setting, n, (method, preset), expert, fixed in cells:
-        horizon = setting.horizon if fixed else None
+    for seed, setting, n, (method, preset), expert in cells:
+        horizon = setting.horizon
         played_by = (
             TRAINED if expert == NONE else expert
         )  # by none: only for its spaces
         file = recording(os.path.join(experts, setting.env), played_by, horizon)
         n_steps = 0 if method == BC else steps or setting.steps
         for reward in setting.rewards:
-            ends = f"fixed{horizon}" if fixed else "natural"
+            ends = f"fixed{horizon}" if horizon else "natural"
             words = (method, preset, reward, expert, ends, f"{n}x{setting.every}")
             path = os.path.join(
                 outdir, "runs", setting.env, "-".join(words), f"seed{seed}"
@@ -159,11 +158,11 @@ def record_for(name, experts):
         Of `plan_experts`; all are trained.
     """
     study = STUDIES[name]
-    for setting, fixed in itertools.product(study.settings, study.fixed):
+    for setting in study.settings:
         folder = os.path.join(experts, setting.env)
         scores_of(folder)
         for kind in {TRAINED, *study.experts} - {NONE}:
-            record(folder, kind, setting.horizon if fixed else None)
+            record(folder, kind, setting.horizon)
 
 
 def imitation_rows(folder):

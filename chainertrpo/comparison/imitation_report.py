@@ -167,7 +167,7 @@ def _sections(rows):
         f"Expert {_number(first.expert_mean)}, random player "
         f"{_number(first.random_mean)}."
     )
-    _, theirs, version = paper(first.env)
+    _, theirs, version = _paper_beside(rows)
     if theirs:
         ends += (
             f" Published ({PAPER}, on {version}, most probable actions): expert "
@@ -176,12 +176,16 @@ def _sections(rows):
     return [ends, _scores(rows), *_moments(rows)]
 
 
+def _paper_beside(rows):
+    """As `paper`; nothing where forms of reward are compared: it has one a task."""
+    one_form = len({row.reward for row in rows}) == 1
+    return paper(rows[0].env) if one_form else ({}, None, "")
+
+
 def _scores(rows):
     """A line for each cell; columns that are the same everywhere are left out."""
     env = rows[0].env
-    theirs, ends, _ = paper(env)
-    if len({row.reward for row in rows}) > 1:  # the paper has one form a task
-        ends = None
+    theirs, ends, _ = _paper_beside(rows)
     columns = {
         "trajectories": lambda row: row.trajectories,
         "method": name_of,
@@ -204,7 +208,7 @@ def _scores(rows):
     head = [*columns, "seeds", "return", "normalised", "most probable actions"]
     with_length = "reward" in columns and env.split("-")[0] in _ONE_A_STEP
     head += ["steps an episode"] if with_length else []
-    head += ["published", "normalised"] if ends else []
+    head += ["published", "published, normalised"] if ends else []
     lines = [head, ["---"] * len(head)]
     for values, found in sorted(cells(rows, FINAL, key).items(), key=_as_given(rows)):
         returns = [row.mean for row in found]
@@ -242,7 +246,8 @@ def _moments(rows):
     if level is None:
         return []
     lines = [
-        f"Evaluations first reach a mean of {_number(level)} at:",
+        f"Evaluations of the curve first reach a mean of {_number(level)} at (seconds: "
+        "of training, evaluations among them):",
         "",
         "| seed | steps | seconds |",
         "| ---: | ---: | ---: |",
@@ -259,7 +264,7 @@ def _moments(rows):
 
 
 def _spread(values, digits=1):
-    mean = f"{numpy.mean(values):.{digits}f}"
+    mean = f"{round(numpy.mean(values), digits) + 0.0:.{digits}f}"  # no −0.00
     if len(values) < 2:
         return mean
     return f"{mean} ± {standard_error(values):.{digits}f}"
