@@ -155,7 +155,7 @@ STUDIES = {
         methods=(("bc", "ho2016"), ("gail", "ho2016")),
         trajectories=(11,),
         seeds=(0, 1, 2),
-        evaluations=40,
+        evaluations=30,
         level=0.9,
     ),
     "cartpole-ppo": Study(
