@@ -28,7 +28,7 @@ train: $(VENV)/.ok ## Train TRPO: ENV=Humanoid STEPS=1000000 ARGS='--seed 1'.
 	$(RUN) examples/train_trpo_gym.py --env $(ENV) --steps $(STEPS) $(ARGS)
 
 test: $(VENV)/.ok ## Run the tests (under 5 minutes on 2 cores).
-	$(RUN) -m pytest $(ARGS)
+	$(RUN) -m pytest -n auto --maxprocesses 4 --dist worksteal $(ARGS)
 
 $(VENV)/.gpu: $(VENV)/.ok
 	$(RUN) -m pip install -q -e '.[test,$(CUDA)]'

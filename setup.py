@@ -22,7 +22,7 @@ MUJOCO = [
 # gymnasium[box2d] would bring pygame-ce, which overwrites the files of pygame.
 BOX2D = ["box2d>=2.3.10", "pygame"]
 NOTEBOOKS = ["nbclient", "nbformat", "ipykernel"]
-TEST = [*MUJOCO, *BOX2D, *NOTEBOOKS, "h5py", "pytest>=7", "scipy"]
+TEST = [*MUJOCO, *BOX2D, *NOTEBOOKS, "h5py", "pytest>=7", "pytest-xdist>=3.2", "scipy"]
 
 setup(
     name="chainertrpo",
@@ -52,7 +52,7 @@ setup(
         "video": ["moviepy", "pygame"],
         "record": ["pygame"],
         "demos": ["h5py", "minari; python_version >= '3.9'"],
-        "notebooks": [*NOTEBOOKS, "jupyterlab"],
+        "notebooks": [*NOTEBOOKS, "jupyterlab", "pygame"],
         "test": TEST,
         "dev": [*TEST, "ruff==0.17.5", "pre-commit"],
     },
