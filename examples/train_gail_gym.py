@@ -17,6 +17,7 @@ import warnings
 from chainertrpo import _compat, make_agent
 from chainertrpo.agents import GAIL_PRESETS, PRESETS, clone_expert, make_gail_agent
 from chainertrpo.data import BadFileError, read_demonstrations, read_json, select
+from chainertrpo.data.description import maker
 from chainertrpo.experiments import eval_performance, prepare_run_folder
 from chainertrpo.updates import REWARD_FORMS, Cloning, TerminationBiasWarning
 
@@ -85,7 +86,7 @@ def build(demos, args, env):
     )
     kept = agent.rewards.demonstrations
     print(f"expert        {sum(demos.returns) / len(demos.returns):.2f} mean return")
-    print(f"              {len(demos.episodes)} episodes, {demos.made_by}")
+    print(f"              {len(demos.episodes)} episodes by {maker(demos.made_by)}")
     print(f"pairs         {len(kept.pairs()[0])} kept; paid by {agent.rewards.reward}")
     if args.load:
         agent.load(args.load)

@@ -22,7 +22,7 @@ def describe(demonstrations):
     obs, action = demonstrations.pairs()
     lines = [
         f"environment  {environment.get('id')} of {environment.get('package')}",
-        f"made by      {_maker(demonstrations.made_by)}",
+        f"made by      {maker(demonstrations.made_by)}",
         f"versions     {versions or 'unknown'}",
         "episode  length    kept       return        seed  end",
     ]
@@ -52,9 +52,21 @@ def describe(demonstrations):
     return "\n".join(lines)
 
 
-def _maker(made_by):
+def maker(made_by):
+    """Say who or what played.
+
+    Parameters
+    ----------
+    made_by : dict
+        Of `Demonstrations`.
+
+    Returns
+    -------
+    str
+        Such as ``agent (agent TRPO, preset ho2016)``.
+    """
     if made_by.get("kind") == "merged":
-        makers = [_maker(one) for one in made_by.get("of", [])]
+        makers = [maker(one) for one in made_by.get("of", [])]
         return "; ".join(dict.fromkeys(makers))
     more = [
         f"{key} {value}"

@@ -77,8 +77,8 @@ def warn_of_termination_bias(form, why):
     warnings.warn(
         f"{why}, and the reward {form!r} {BIAS[form]}. An agent may score by the length "
         "of its episodes alone. Where ending is failure 'gail' suits, where ending is "
-        "success 'logd'; to remove the bias give absorbing_horizon, or wrap the "
-        "environment in FixedHorizon.",
+        "success 'logd'; to remove the bias give absorbing_horizon (--absorbing), or wrap "
+        "the environment in FixedHorizon (--fixed-horizon).",
         TerminationBiasWarning,
         stacklevel=3,
     )
