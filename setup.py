@@ -50,7 +50,7 @@ setup(
         # No CuPy for CUDA 13 has been built for older Pythons.
         "cuda13": ["cupy-cuda13x[ctk]>=14; python_version >= '3.10'"],
         "video": ["moviepy", "pygame"],
-        "record": ["pygame"],
+        "record": BOX2D,
         "demos": ["h5py", "minari; python_version >= '3.9'"],
         "notebooks": [*NOTEBOOKS, "jupyterlab", "pygame"],
         "test": TEST,
