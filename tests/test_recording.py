@@ -120,6 +120,23 @@ def test_a_continuous_action_by_key(pygame, package):
 
 
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", ["MountainCar-v0", "Acrobot-v1"])
+def test_three_actions_by_key(pygame, name):
+    env = short(name, 10)
+    events = {
+        2: ["+left"],
+        4: ["-left", "+d"],
+        6: ["-d"],
+        7: ["+a"],
+        8: ["-a", "+right"],
+    }
+    demos = record_keyboard(env, 1, fps=1000, on_step=presses(pygame, events))
+    (episode,) = demos.episodes
+    assert episode.action.tolist() == [1, 1, 0, 0, 2, 2, 1, 0, 2, 2]
+    assert np.array_equal(replayed(make_env(name), episode), episode.obs)
+
+
+@pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("package", ["gymnasium", "gym"])
 def test_lunar_lander_by_keys(pygame, package):
     pytest.importorskip("Box2D")
