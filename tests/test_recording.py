@@ -1,5 +1,7 @@
 """Recording: by an agent, by real key events without a screen, and at a fixed horizon."""
 
+import importlib
+
 from chainertrpo.data import read_demonstrations, write_demonstrations
 from chainertrpo.experiments import Env, make_env, resolve
 from chainertrpo.experiments.fixed_horizon import FixedHorizon
@@ -123,6 +125,9 @@ def test_a_continuous_action_by_key(pygame, package):
 @pytest.mark.parametrize("name", ["MountainCar-v0", "Acrobot-v1"])
 def test_three_actions_by_key(pygame, name):
     env = short(name, 10)
+    old = importlib.import_module(env.package).__version__.startswith("0.")
+    if name == "Acrobot-v1" and old and np.__version__ >= "2":
+        pytest.skip("the Acrobot of gym and gymnasium < 1 needs NumPy < 2")
     events = {
         2: ["+left"],
         4: ["-left", "+d"],
