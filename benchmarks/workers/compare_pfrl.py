@@ -6,11 +6,10 @@ import os
 import sys
 import tempfile
 import time
+from importlib.metadata import version
 
 import gym
-import mujoco
 import pfrl
-import torch
 from train_pfrl import build
 
 
@@ -54,12 +53,9 @@ def train(env, seed, steps, eval_interval, eval_n_runs, final_n_runs):
     final = evaluate(agent, env, 2**31 + seed, final_n_runs, limit)
     agent.act_deterministically = True
     mode = evaluate(agent, env, 2**31 + seed, final_n_runs, limit)
-    versions = (
-        [f"pfrl {pfrl.__version__}"] if hasattr(pfrl, "__version__") else ["pfrl"]
-    )
-    versions += [f"torch {torch.__version__}", f"gym {gym.__version__}"]
+    packages = ("pfrl", "torch", "gym", "mujoco")
     return {
-        "version": "; ".join([*versions, f"mujoco {mujoco.__version__}"]),
+        "version": "; ".join(f"{name} {version(name)}" for name in packages),
         "elapsed": elapsed,
         "evaluation": scores,
         "final": final,
