@@ -13,6 +13,7 @@ from chainertrpo.comparison import (
     Row,
     Task,
     bootstrap,
+    curves,
     draw_curves,
     interquartile_mean,
     make_plan,
@@ -169,6 +170,25 @@ def test_report_and_curves(tmp_path):
     assert os.path.getsize(path) > 10_000
     with pytest.raises(ValueError, match="evaluations of Hopper-v4"):
         draw_curves(rows, "Hopper-v4", path)
+
+
+def published_in(tmp_path, monkeypatch, presets):
+    """Which algorithms' published scores a picture of runs with these presets asks for."""
+    asked = []
+    monkeypatch.setattr(
+        curves, "published", lambda env, algorithms: asked.extend(algorithms) or []
+    )
+    rows = [row(0, t, preset=name) for t in (1, 2) for name in presets]
+    draw_curves(rows, "CartPole-v1", str(tmp_path / "curves.png"))
+    return asked
+
+
+def test_curves_stand_beside_the_same_algorithm(tmp_path, monkeypatch):
+    place = tmp_path, monkeypatch
+    assert published_in(*place, ["cleanrl-ppo"]) == ["PPO"]
+    for name in ("npg", TASK, "somebody's"):
+        assert published_in(*place, [name]) == ["TRPO", "NPG"]
+    assert published_in(*place, ["nac", "cleanrl-ppo"]) == ["TRPO", "NPG", "PPO"]
 
 
 def test_plan(tmp_path):

@@ -3,7 +3,7 @@
 from chainertrpo.comparison.curves import draw_curves
 from chainertrpo.comparison.published import Published, published
 from chainertrpo.comparison.report import markdown_report
-from chainertrpo.comparison.runs import TASK, Run, make_plan, read_run, rows_of
+from chainertrpo.comparison.runs import Run, make_plan, read_run, rows_of
 from chainertrpo.comparison.schedule import run_all
 from chainertrpo.comparison.statistics import (
     bootstrap,
@@ -12,7 +12,7 @@ from chainertrpo.comparison.statistics import (
     standard_error,
 )
 from chainertrpo.comparison.table import COLUMNS, Row, read_rows, write_rows
-from chainertrpo.comparison.tasks import TASKS, Task
+from chainertrpo.comparison.tasks import TASK, TASKS, Task
 
 __all__ = [
     "COLUMNS",

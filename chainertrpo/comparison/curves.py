@@ -2,10 +2,11 @@
 
 import collections
 
+from chainertrpo.agents import PRESETS
 from chainertrpo.comparison.published import published
 from chainertrpo.comparison.statistics import bootstrap, interquartile_mean
 from chainertrpo.comparison.table import TRAINING
-from chainertrpo.comparison.tasks import TASKS
+from chainertrpo.comparison.tasks import TASK, TASKS
 
 import numpy
 
@@ -66,6 +67,8 @@ def group(rows, kind, by=("runner", "preset")):
 def draw_curves(rows, env, path, *, statistic=interquartile_mean, name="IQM", rng=None):
     """Draw the curves of one environment, and what was published for it.
 
+    A thick line is the statistic over runs, a thin one a run.
+
     Parameters
     ----------
     rows : iterable of Row
@@ -107,7 +110,7 @@ def draw_curves(rows, env, path, *, statistic=interquartile_mean, name="IQM", rn
         if all(row.elapsed is not None for run in runs for row in run):
             timed = curve(runs, "elapsed")
             _line(by_time, *timed, statistic, rng, f"C{i % 10}", None)
-    _mark_published(by_steps, env)
+    _mark_published(by_steps, env, _algorithms(rows))
     for axes, x in ((by_steps, "environment steps"), (by_time, "seconds of training")):
         if env in TASKS:
             axes.axhline(TASKS[env].goal, color="0.3", ls=":", lw=1, label="goal")
@@ -126,6 +129,7 @@ def _line(axes, grid, scores, statistic, rng, color, label):
     style = {"color": color, "marker": "o" if len(grid) == 1 else None}
     axes.plot(grid, statistic(scores, axis=0), lw=1.6, label=label, **style)
     if len(scores) > 1:
+        axes.plot(grid, scores.T, lw=0.5, color=color, alpha=0.6)
         low, high = bootstrap(scores, statistic, rng)
         axes.fill_between(grid, low, high, color=color, alpha=0.2, lw=0)
 
@@ -136,11 +140,23 @@ def _unique(axes):
     return list(kept.values()), list(kept)
 
 
-def _mark_published(axes, env):
-    """Published TRPO and NPG scores within the picture's steps: points, logs as lines."""
+def _algorithms(rows):
+    """Whose published scores stand beside these: PPO's, TRPO's and NPG's, or both."""
+    found = {
+        PRESETS[name]["algorithm"]
+        for row in rows
+        for name in [TASKS[row.env].preset if row.preset == TASK else row.preset]
+        if name in PRESETS
+    }
+    natural = ("TRPO", "NPG") if found != {"PPO"} else ()
+    return natural + (("PPO",) if "PPO" in found else ())
+
+
+def _mark_published(axes, env, algorithms):
+    """Published scores within the picture's steps: points, and logs as lines."""
     end = axes.get_xlim()[1] * 1.02
     sources = collections.defaultdict(list)
-    for row in published(env, ("TRPO", "NPG")):
+    for row in published(env, algorithms):
         if row.steps is not None and row.steps <= end:
             sources[row.source, row.version, row.algorithm].append(row)
     import matplotlib

@@ -7,10 +7,8 @@ import typing
 from chainertrpo.agents import PRESETS, settings_of
 from chainertrpo.comparison.folders import claim, evaluations, read_as, versions_of
 from chainertrpo.comparison.table import Row
-from chainertrpo.comparison.tasks import TASKS
+from chainertrpo.comparison.tasks import TASK, TASKS
 from chainertrpo.experiments import resolve
-
-TASK = "task"  # the preset's name that stands for the settings in `TASKS`
 
 
 class Run(typing.NamedTuple):

@@ -7,6 +7,8 @@ differ.
 
 import typing
 
+TASK = "task"  # the preset's name that stands for the settings in `TASKS`
+
 
 class Task(typing.NamedTuple):
     """Settings of one environment.
