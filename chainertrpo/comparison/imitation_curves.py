@@ -1,5 +1,6 @@
 """Pictures of the imitation studies: scores by demonstrations, and learning curves."""
 
+from chainertrpo.comparison.curves import curve
 from chainertrpo.comparison.imitation import BC, NONE
 from chainertrpo.comparison.imitation_report import cells, level_of, name_of, paper
 from chainertrpo.comparison.imitation_studies import STUDIES
@@ -131,7 +132,8 @@ def _draw_panel(axes, rows, x):
         return FORMS[row.reward] if forms else (name, COLORS.get(name, "C4"))
 
     for (label, color), found in cells(rows, TRAINING, line).items():
-        grid, scores = _curve(found, x)
+        seeds = cells(sorted(found, key=_steps), TRAINING, lambda row: row.seed)
+        grid, scores = curve(list(seeds.values()), x)
         axes.plot(grid, scores.mean(axis=0), color=color, lw=1.6, label=label)
         low, high = scores.min(axis=0), scores.max(axis=0)
         axes.fill_between(grid, low, high, color=color, alpha=0.18, lw=0)
@@ -150,24 +152,12 @@ def _draw_panel(axes, rows, x):
         axes.xaxis.set_major_formatter(_thousands)
 
 
+def _steps(row):
+    return row.steps
+
+
 def _thousands(steps, _):
     return f"{steps / 1000:g}k" if steps else "0"
-
-
-def _curve(rows, x):
-    """Mean returns of each seed where the runs' evaluations are, or between them."""
-    runs = list(cells(rows, TRAINING, lambda row: row.seed).values())
-    runs = [sorted(run, key=lambda row: row.steps) for run in runs]
-    places = [[getattr(row, x) for row in run] for run in runs]
-    grid = numpy.unique(numpy.concatenate(places))
-    if x != "steps":
-        grid = numpy.linspace(
-            max(p[0] for p in places), min(p[-1] for p in places), 100
-        )
-    else:
-        grid = grid[grid <= min(p[-1] for p in places)]
-    scores = [[row.mean for row in run] for run in runs]
-    return grid, numpy.array([numpy.interp(grid, *two) for two in zip(places, scores)])
 
 
 def down_by_env(row):
