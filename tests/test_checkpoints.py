@@ -15,9 +15,9 @@ from chainertrpo.experiments.checkpoints import load_checkpoint, save_checkpoint
 
 import numpy as np
 import pytest
+from processes import Marked, linux
 from protocol import drive, theta
 from test_agents import make_agent
-from test_collection import Marked, linux
 from worlds import Point, some_paths
 
 FILES = [

@@ -27,25 +27,22 @@ from chainertrpo.experiments.evaluation import COLUMNS
 from chainertrpo.experiments.parallel_training import deferred_signals
 
 import pytest
-from protocol import STATISTICS
-from test_agents import make_agent, parts
-from test_collection import (
+from collecting import (
     ENVIRONMENTS,
-    HERE,
     LONG,
     ForeignPolicy,
-    Marked,
     SeededPoint,
     error_of,
-    linux,
     no_process_is_left,
     point,
-    posix,
     raw_cartpole,
     streams,
     troubled,
     truth,
 )
+from processes import HERE, Marked, linux, posix
+from protocol import STATISTICS
+from test_agents import make_agent, parts
 from test_training import _agent as agent_for
 
 STEPS, LONGER, BATCH, SEED = 1060, 2060, 100, 3
@@ -450,7 +447,7 @@ def test_signals_to_the_example(tmp_path):
     flags += " --trpo-update-interval 200 --hidden-sizes 8 --outdir"
     first = [sys.executable, "-W", "error", script, *flags.split(), str(tmp_path)]
     reached = 200
-    with Marked("test_collection", argv=first) as marked:
+    with Marked("test_collection_ends", argv=first) as marked:
         wait_until(lambda: list(tmp_path.glob("*/checkpoints/*00")), "a checkpoint")
         folder = folder_of(tmp_path)
         marked.process.terminate()
@@ -461,7 +458,7 @@ def test_signals_to_the_example(tmp_path):
     assert "Traceback" not in output
     reached = checkpoints(folder)[-1]
     again = [sys.executable, "-W", "error", script, "--resume", str(folder)]
-    with Marked("test_collection", argv=again) as marked:
+    with Marked("test_collection_ends", argv=again) as marked:
         wait_until(lambda: checkpoints(folder)[-1] > reached, "another checkpoint")
         os.killpg(marked.process.pid, signal.SIGINT)
         code, output = marked.end()

@@ -21,9 +21,9 @@ from chainertrpo.updates import Backtrack, NaturalFit
 import chainer
 import numpy as np
 import pytest
+from collecting import point
 from protocol import AgentContract, drive, theta
 from test_agents import expect, parts
-from test_collection import point
 from worlds import Point, some_paths
 
 
