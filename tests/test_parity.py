@@ -141,6 +141,24 @@ def test_the_comparison_sees_a_changed_setting(name):
         assert max(errors(replay(record, **changes), record)) > TOLERANCE
 
 
+@pytest.mark.parametrize(
+    "name, changes",
+    [
+        ("chainerrl-2018", {"estimation": {"normalizer_learns": "before_step"}}),
+        ("chainerrl-example", {"estimation": {"normalizer_learns": "before_log_prob"}}),
+        ("baselines-ppo2", {"step": {"clip_eps": 9.0}}),
+        ("baselines-ppo2", {"step": {"clip_eps_vf": None}}),
+        ("baselines-ppo2", {"step": {"standardize_by": "unbiased_std"}}),
+        ("baselines-ppo2", {"optimizer": {"max_grad_norm": None}}),
+        ("baselines-ppo2", {"optimizer": {"corrected_eps": True}}),
+    ],
+)
+def test_the_comparison_sees_what_a_preset_is_for(name, changes):
+    """The record reaches what sets the preset apart: its clips clip, its order counts."""
+    record = read_npz(FOLDER / f"{name}.npz")
+    assert max(errors(replay(record, **changes), record)) > 10 * TOLERANCE
+
+
 @pytest.fixture
 def saved(request):
     """An agent of ours for a folder of ChainerRL, the folder and what it should say."""
