@@ -146,6 +146,11 @@ def test_the_comparison_sees_a_changed_setting(name):
     [
         ("chainerrl-2018", {"estimation": {"normalizer_learns": "before_step"}}),
         ("chainerrl-example", {"estimation": {"normalizer_learns": "before_log_prob"}}),
+        ("pfrl-ppo", {"step": {"clip_eps": 9.0}}),
+        ("chainerrl-ppo-class", {"step": {"clip_eps": 9.0}}),
+        ("chainerrl-ppo-example", {"step": {"clip_eps": 9.0}}),
+        ("chainerrl-ppo-reproduction", {"step": {"clip_eps": 9.0}}),
+        ("sb3-ppo", {"step": {"clip_eps": 9.0}}),
         ("baselines-ppo2", {"step": {"clip_eps": 9.0}}),
         ("baselines-ppo2", {"step": {"clip_eps_vf": None}}),
         ("baselines-ppo2", {"step": {"standardize_by": "unbiased_std"}}),

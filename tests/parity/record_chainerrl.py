@@ -139,9 +139,13 @@ class Recording(chainer.iterators.SerialIterator):
         return batch
 
 
-def record(preset, algorithm, kind, normalized, settings, reward_scale=1.0):
+def record(
+    preset, algorithm, kind, normalized, settings, reward_scale=1.0, sharpness=1
+):
     data = experience(n_actions=N_ACTIONS if kind == "softmax" else None)
     agent, policy, vf = agent_of(algorithm, kind, normalized, settings, "d")
+    if sharpness != 1:  # so that ratios move far enough to be clipped
+        policy.model.output.W.array *= sharpness
     before = {"policy": arrays_of(policy), "vf": arrays_of(vf)}
     normalizer = {}
     if normalized is not None:
@@ -206,4 +210,4 @@ if __name__ == "__main__":
         "chainerrl-ppo-reproduction", "PPO", "sequential", reproduction, REPRODUCTION
     )
     record("chainerrl-ppo-example", "PPO", "fc", example, PPO_EXAMPLE, 1e-2)
-    record("chainerrl-ppo-class", "PPO", "softmax", None, {})
+    record("chainerrl-ppo-class", "PPO", "softmax", None, {}, sharpness=8)

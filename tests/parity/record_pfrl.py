@@ -77,6 +77,8 @@ def record(preset):
     rng = numpy.random.RandomState(1)
     for param in (*policy.parameters(), *vf.parameters()):
         param.data = torch.as_tensor(shaken(param.detach().numpy(), rng))
+    if preset == "pfrl-ppo":
+        head.var_param.data -= 1.5  # a small σ moves ratios far enough to be clipped
     normalizer = pfrl.nn.EmpiricalNormalization(
         OBS_SIZE, clip_threshold=5, dtype=numpy.float64
     )
