@@ -15,6 +15,7 @@ from chainertrpo import (
     settings_of,
 )
 from chainertrpo.agents import describe_presets
+from chainertrpo.experiments import scheduled
 from chainertrpo.updates import Backtrack, NaturalFit, ValueFit
 
 import numpy as np
@@ -103,6 +104,20 @@ def test_what_a_schedule_moves_is_there_and_begins_at_its_start():
             assert getattr(owner, attribute) == stop
             moved.add(path)
     assert moved == {"optimizer.alpha", "vf_optimizer.alpha", "clip_eps"}
+
+
+def test_schedules_of_ones_own():
+    settings = settings_of("chainerrl-class", schedules={"max_kl": [0.02, 0.01]})
+    assert "schedules" not in PRESETS["chainerrl-class"]
+    agent, _ = build("chainerrl-class")
+    (hook,) = scheduled(settings, 100)
+    hook(None, agent, 50)
+    assert agent.max_kl == agent.improve.max_kl == pytest.approx(0.015, rel=0.01)
+    (hook,) = scheduled(
+        settings_of("chainerrl-class", schedules={"max_kll": [1, 0]}), 100
+    )
+    with pytest.raises(AttributeError, match="got 'max_kll': TRPO has no max_kll"):
+        hook(None, agent, 50)
 
 
 def test_changes_do_not_change_the_preset():

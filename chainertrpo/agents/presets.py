@@ -110,7 +110,7 @@ def settings_of(preset, **changes):
     preset : str
         A key of `PRESETS`.
     **changes : dict
-        By part: ``step={"max_kl": 0.02}``.
+        By part: ``step={"max_kl": 0.02}``; or ``schedules={"max_kl": [0.01, 0.001]}``.
 
     Returns
     -------
@@ -128,11 +128,11 @@ def settings_of(preset, **changes):
             + _did_you_mean(preset, PRESETS)
         )
     settings = copy.deepcopy(PRESETS[preset])
+    known = sorted([*PARTS, "schedules"])
     for part, values in changes.items():
-        if part not in PARTS:
+        if part not in known:
             raise ValueError(
-                f"expected parts of {sorted(PARTS)}, got {part!r}."
-                + _did_you_mean(part, PARTS)
+                f"expected parts of {known}, got {part!r}." + _did_you_mean(part, known)
             )
         settings[part] = {**(settings.get(part) or {}), **values}
     check_keys(settings)

@@ -50,14 +50,21 @@ def scheduled(settings, steps):
     Returns
     -------
     list of LinearInterpolationHook
-        None for a preset whose settings stay.
+        None for a preset whose settings stay.  They raise an AttributeError when they
+        run with an agent that has no such attribute.
     """
 
     def hook(path, start, stop):
         *owners, name = path.split(".")
 
         def assign(env, agent, value):
-            setattr(functools.reduce(getattr, owners, agent), name, value)
+            owner = functools.reduce(getattr, owners, agent)
+            if not hasattr(owner, name):
+                raise AttributeError(
+                    f"expected schedules of attributes of the agent, got {path!r}: "
+                    f"{type(owner).__name__} has no {name}."
+                )
+            setattr(owner, name, value)
 
         return LinearInterpolationHook(steps, start, stop, assign)
 
