@@ -6,7 +6,8 @@ from chainertrpo import NaturalStep, ValueFunction
 from chainertrpo.agents import Estimation
 from chainertrpo.data import Path, standardize
 from chainertrpo.numerics import at, conjugate_gradient, flatten
-from chainertrpo.updates import Backtrack, NaturalFit, compatible_weights
+from chainertrpo.policies import ScaledValueFunction
+from chainertrpo.updates import Backtrack, FitReport, NaturalFit, compatible_weights
 from chainertrpo.updates.search import Trial
 
 import chainer
@@ -128,6 +129,27 @@ def test_several_updates_from_a_batch_have_importance_weights(case, curvature):
     assert np.abs(ratio - 1).max() > 0.01
     scale = np.abs(theta - plain.theta).max()
     assert np.abs(plain.read(policy) - theta).max() < 1e-8 * scale
+
+
+def test_a_relative_tolerance_is_a_part_of_the_gradient(case):
+    policy, plain, batch = case
+    norm = np.linalg.norm(plain.gain_gradient(plain.theta, batch))
+    found = {}
+    for name, settings in {
+        "none": {},
+        "relative": {"cg_rtol": 0.1},
+        "absolute": {"cg_tol": 0.1 * norm},
+        "larger": {"cg_rtol": 0.01, "cg_tol": 0.1 * norm},
+    }.items():
+        step = NaturalStep(search=None, damping=0.1, cg_iterations=30, **settings)
+        report = step(policy, batch)
+        found[name] = report.cg_iterations, plain.read(policy) - plain.theta
+        with at(policy, plain.theta) as keep:
+            keep()
+        assert name == "none" or report.cg_residual < 0.1 * norm
+    assert found["relative"][0] < found["none"][0]
+    for name in ("absolute", "larger"):
+        assert np.array_equal(found["relative"][1], found[name][1])
 
 
 def test_a_random_start_is_drawn_and_used(case, rng):
@@ -284,6 +306,32 @@ def test_a_natural_fit_is_a_gauss_newton_step_in_units_of_the_error(float64, rng
     assert report.loss == pytest.approx(variance)
 
 
+def test_scaled_values_are_fitted_in_their_own_unit(float64, rng):
+    """(2JᵀJ + λ)x = 2Jᵀr of the MLP and standardised targets; V = m + d·MLP."""
+    vf = ScaledValueFunction(3, (4,), seed=0)
+    obs, target = rng.standard_normal((30, 3)), 40 + 7 * rng.standard_normal(30)
+    np.testing.assert_array_equal(vf(obs).array, vf.mlp(obs).array * (1 + 1e-6))
+    vf.experience(target[:10])
+    plain = ValueFunction(3, (4,), seed=0)  # the same MLP
+    step = NaturalStep(
+        objective="likelihood", damping=0.1, cg_iterations=300, max_kl=0.02, search=None
+    )
+    assert NaturalFit(step, 0.5)(vf, None, make_batch_of(obs, target), rng).n_updates
+    seen = np.concatenate([target[:10], target])
+    mean, unit = seen.mean(), seen.std() + 1e-6
+    np.testing.assert_allclose((vf._mean, vf.unit), [[mean], [unit]], rtol=1e-12)
+    NaturalFit(step, 0.5)(plain, None, make_batch_of(obs, (target - mean) / unit), rng)
+    np.testing.assert_allclose(flatten(vf), flatten(plain), rtol=1e-6)
+    np.testing.assert_allclose(vf(obs).array, mean + unit * plain(obs).array, rtol=1e-6)
+
+
+def test_scaled_values_are_float32_as_the_others_are(rng):
+    vf = ScaledValueFunction(3, (4,), seed=0)
+    vf.experience(1e6 + rng.standard_normal(9).astype("f"))
+    assert vf(np.zeros((2, 3), "f")).dtype == np.float32
+    assert vf.unit.dtype == np.float64
+
+
 def make_batch_of(obs, target):
     from chainertrpo import Batch
 
@@ -366,6 +414,30 @@ def test_when_the_normalizer_learns(when):
     np.testing.assert_allclose(beliefs.value, value, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("when", ["before_step", "before_log_prob", "after_step"])
+def test_values_are_fitted_under_the_new_statistics(when):
+    """Whatever the policy saw: they will be used under these."""
+    seen = {}
+
+    def improve(policy, batch, optimizer, rng):
+        seen["policy"] = batch
+        return NaturalStep()(policy, batch)
+
+    def fit(vf, optimizer, batch, rng):
+        seen["vf"] = batch
+        return FitReport(0, 0.0)
+
+    estimation = Estimation(normalizer_learns=when)
+    agent = make_agent(estimation=estimation, improve=improve, fit=fit)
+    paths = some_paths()
+    raw = np.concatenate([path.obs[:-1] for path in paths])
+    agent.update(paths)
+    new = agent.obs_normalizer(raw, update=False)
+    assert np.array_equal(seen["vf"].obs, new)
+    assert np.array_equal(seen["policy"].obs, new) == (when != "after_step")
+    assert seen["vf"].value_target is seen["policy"].value_target
+
+
 @pytest.mark.parametrize(
     "make, settings",
     [
@@ -379,6 +451,8 @@ def test_when_the_normalizer_learns(when):
         (NaturalStep, {"repeats": 0}),
         (NaturalStep, {"step_size": -0.1}),
         (NaturalStep, {"cg_eps": -1.0}),
+        (NaturalStep, {"cg_rtol": -1.0}),
+        (NaturalStep, {"cg_start": -1.0}),
     ],
 )
 def test_refuses_what_cannot_work(make, settings):

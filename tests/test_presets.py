@@ -16,6 +16,7 @@ from chainertrpo import (
 )
 from chainertrpo.agents import describe_presets
 from chainertrpo.experiments import scheduled
+from chainertrpo.policies import ScaledValueFunction
 from chainertrpo.updates import Backtrack, NaturalFit, ValueFit
 
 import numpy as np
@@ -70,6 +71,12 @@ def test_what_a_preset_says_is_what_its_agent_does():
     assert hooks["WeightDecay"].rate == 1e-3 and hooks["CorrectedEps"].eps == 1e-8
     agent, _ = build("openai-imitation")
     assert isinstance(agent.fit, NaturalFit) and agent.vf_optimizer is None
+    assert agent.fit.variance == 0.5 and type(agent.vf) is ScaledValueFunction
+    assert (
+        agent.fit.step.search
+        == agent.improve.search
+        == Backtrack(n_tries=10, kl_slack=2.0, min_ratio=0.1, on_failure="smallest")
+    )
     agent, _ = build("tianshou-npg")
     assert type(agent) is NPG and agent.improve.step_size == 0.1
     assert agent.improve.search is None
@@ -137,6 +144,10 @@ def test_changes_do_not_change_the_preset():
         ("pfrl", {"agent": {"entcoeff": 0.1}}, "expected keys of agent"),
         ("sb3-ppo", {"step": {"max_kl": 0.1}}, "expected keys of step"),
         ("pfrl", {"vf_optimizer": {"lr": 0.1}}, "expected keys of vf_optimizer"),
+        ("pfrl", {"vf": {"scale": True}}, "Did you mean scaled"),
+        ("pfrl", {"vf": {"settings": 1}}, "expected keys of vf"),
+        ("pfrl", {"natural_fit": {"varianse": 1}}, "Did you mean variance"),
+        ("pfrl", {"natural_fit": {"maxkl": 1}}, "Did you mean max_kl"),
         (
             "pfrl",
             {"estimation": {"value_targt": "return"}},

@@ -14,8 +14,10 @@ from chainertrpo import (
     PenaltyTRPO,
     PolicyGradient,
 )
+from chainertrpo.agents import Estimation
 from chainertrpo.experiments import LinearInterpolationHook, train_agent_parallel
 from chainertrpo.numerics import flatten
+from chainertrpo.policies import ScaledValueFunction
 from chainertrpo.updates import Backtrack, NaturalFit
 
 import chainer
@@ -93,6 +95,18 @@ class TestTRPOWithANaturalFit(AgentContract):
     @staticmethod
     def make_agent(discrete=False, **settings):
         return make(TRPO, discrete, fit=NaturalFit(), **settings)
+
+
+class TestTRPOWithScaledValues(AgentContract):
+    @staticmethod
+    def make_agent(discrete=False, seed=0, normalize=True, **settings):
+        policy, _, _ = parts(discrete, seed)
+        vf = ScaledValueFunction(2, (8,), seed=seed + 1)
+        normalizer = EmpiricalNormalization(2, clip_threshold=5) if normalize else None
+        step = NaturalStep(objective="likelihood", cg_rtol=1e-5, curvature_every=2)
+        settings = {"fit": NaturalFit(step, 0.5), "seed": seed, **settings}
+        settings.setdefault("estimation", Estimation(normalizer_learns="after_step"))
+        return TRPO(policy, vf, None, normalizer, **settings)
 
 
 class TestPPO(AgentContract):
@@ -226,6 +240,16 @@ def test_what_chainerrls_hooks_assign_is_what_the_step_has():
     assert trpo.improve.max_kl == 0.02
 
 
+def test_the_unit_of_values_is_saved(tmp_path):
+    agent, other = (TestTRPOWithScaledValues.make_agent(seed=seed) for seed in (0, 1))
+    agent.update(some_paths())
+    agent.save(tmp_path)
+    other.load(tmp_path)
+    obs = np.ones((3, 2), "f")
+    assert agent.vf.count == other.vf.count == 20
+    assert np.array_equal(agent.vf(obs).array, other.vf(obs).array)
+
+
 def test_an_adapted_penalty_is_saved(tmp_path):
     agent = TestPenaltyTRPO.make_agent()
     agent.target_kl = 10.0
@@ -279,6 +303,7 @@ def test_a_natural_fit_needs_no_optimizer():
     assert agent.last_fit.n_updates == 1 and not np.array_equal(flatten(vf), before)
     expect(ValueError, "vf_optimizer", TRPO, policy, vf, None)
     expect(ValueError, "likelihood", NaturalFit, NaturalStep())
+    expect(ValueError, "variance", NaturalFit, variance=0.0)
 
 
 # Resumption
@@ -331,7 +356,10 @@ def test_a_resumed_run_is_the_one_that_never_stopped(tmp_path, make_run):
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize("case", [TestPPO, TestPenaltyTRPO, TestTRPOWithANaturalFit])
+@pytest.mark.parametrize(
+    "case",
+    [TestPPO, TestPenaltyTRPO, TestTRPOWithANaturalFit, TestTRPOWithScaledValues],
+)
 def test_an_update_on_the_gpu_is_that_of_the_cpu(case):
     agents = [case.make_agent(), case.make_agent()]
     for link in (agents[1].model, agents[1].policy, agents[1].vf):

@@ -34,7 +34,7 @@ class Estimation:
         ``before_step``: after log π_old and V (ChainerRL 0.8: importance weights begin a
         little off 1); ``before_log_prob``: after V only (ChainerRL of 2018, Baselines);
         ``after_step``: the update sees what the actions were taken with
-        (openai/imitation).
+        (openai/imitation), and the value function is fitted under the new statistics.
     """
 
     advantage: str = "gae"
@@ -65,6 +65,11 @@ class Estimation:
     def uses_returns(self):
         """Whether discounted returns are needed besides advantages."""
         return self.advantage != "gae" or self.value_target != "lambda"
+
+    @property
+    def learns_after_step(self):
+        """Whether values are fitted to other observations than the policy was."""
+        return self.normalizer_learns == "after_step"
 
 
 class Beliefs(typing.NamedTuple):
@@ -195,6 +200,32 @@ def make_batch(
         float(1 - numpy.var(target - value) / variance) if variance else numpy.nan
     )
     return batch, Beliefs(value, numpy.concatenate(entropy), explained)
+
+
+def renormalized(batch, paths, normalizer, device):
+    """The batch with its observations under the present statistics.
+
+    Parameters
+    ----------
+    batch : Batch
+        Of these paths.
+    paths : list of Path
+        What was experienced.
+    normalizer : EmpiricalNormalization
+        Does not learn.
+    device : chainer.backend.Device
+        Where the batch is.
+
+    Returns
+    -------
+    Batch
+        The same otherwise.
+    """
+
+    def send(array):
+        return device.send(array.astype(batch.obs.dtype, copy=False))
+
+    return batch._replace(obs=_all_observations(paths, normalizer, send))
 
 
 def _learn(normalizer, paths):

@@ -6,7 +6,7 @@ import os
 
 from chainertrpo._threads import single_blas_thread
 from chainertrpo.agents.acting import Actor
-from chainertrpo.agents.batching import Estimation, make_batch
+from chainertrpo.agents.batching import Estimation, make_batch, renormalized
 from chainertrpo.agents.checks import check_links, check_settings, check_target
 from chainertrpo.agents.rewards import environment_rewards
 from chainertrpo.agents.statistics import TRPO_WINDOWS, Statistics
@@ -304,6 +304,8 @@ class OnPolicyAgent:
         rng = self._streams["fit"]
         self.last_step = self.improve(self.model, batch, self.optimizer, rng)
         improved()
+        if self.obs_normalizer is not None and self.estimation.learns_after_step:
+            batch = renormalized(batch, paths, self.obs_normalizer, self.vf.device)
         self.last_fit = self.fit(self.vf, self.vf_optimizer, batch, rng)
         self.record(beliefs, self.last_step, self.last_fit)
 

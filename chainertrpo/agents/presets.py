@@ -28,6 +28,7 @@ from chainertrpo.policies import (
     ActorCritic,
     EmpiricalNormalization,
     GaussianPolicy,
+    ScaledValueFunction,
     SoftmaxPolicy,
     ValueFunction,
 )
@@ -86,16 +87,55 @@ def adam(
     return setup
 
 
-# What each part is given to.  The step of a gradient algorithm is a GradientStep.
+def value_function(obs_size, *, scaled=False, **settings):
+    """Build the value function of a preset.
+
+    Parameters
+    ----------
+    obs_size : int
+        S.
+    scaled : bool
+        Whether it is a `ScaledValueFunction`.
+    **settings
+        Of `ValueFunction`.
+
+    Returns
+    -------
+    ValueFunction
+        Not on a device yet.
+    """
+    return (ScaledValueFunction if scaled else ValueFunction)(obs_size, **settings)
+
+
+def natural_fit(*, variance=None, **step):
+    """Build the natural step that fits values.
+
+    Parameters
+    ----------
+    variance : float or None
+        Of `NaturalFit`.
+    **step
+        Of its `NaturalStep`.
+
+    Returns
+    -------
+    NaturalFit
+        The fit.
+    """
+    return NaturalFit(_natural_step(step, objective="likelihood"), variance)
+
+
+# What each part is given to, and through it.  The step of a gradient algorithm is a
+# GradientStep.
 PARTS = {
     "agent": OnPolicyAgent,
     "step": NaturalStep,
     "fit": ValueFit,
-    "natural_fit": NaturalStep,
+    "natural_fit": (natural_fit, NaturalStep),
     "estimation": Estimation,
     "rewards": ScaledRewards,
     "policy": GaussianPolicy,
-    "vf": ValueFunction,
+    "vf": (value_function, ValueFunction),
     "optimizer": adam,
     "vf_optimizer": adam,
     "obs_normalizer": EmpiricalNormalization,
@@ -163,13 +203,23 @@ def check_keys(settings):
         target = (
             GradientStep if part == "step" and _is_gradient(settings) else PARTS[part]
         )
-        names = list(inspect.signature(target).parameters)
+        names = _keywords(target)
         for key in values:
             if key not in names:
                 raise ValueError(
                     f"expected keys of {part} among {names}, got {key!r}."
                     + _did_you_mean(key, names)
                 )
+
+
+def _keywords(target):
+    """Names of the arguments of a constructor, or of several of them."""
+    return [
+        name
+        for one in (target if isinstance(target, tuple) else (target,))
+        for name, x in inspect.signature(one).parameters.items()
+        if x.kind != x.VAR_KEYWORD
+    ]
 
 
 def _did_you_mean(word, words):
@@ -222,7 +272,7 @@ def make_agent(observation_space, action_space, settings, *, device=None, seed=N
     else:
         build, n_actions = GaussianPolicy, int(action_space.shape[0])
     policy = build(obs_size, n_actions, seed=seeds[0], **policy)
-    vf = ValueFunction(obs_size, seed=seeds[1], **(parts["vf"] or {}))
+    vf = value_function(obs_size, seed=seeds[1], **(parts["vf"] or {}))
     for link in (policy, vf) if device is not None else ():
         link.to_device(device)
     normalizer = parts["obs_normalizer"]
@@ -248,9 +298,7 @@ def make_agent(observation_space, action_space, settings, *, device=None, seed=N
     if vf_optimizer is not None:
         vf_optimizer = adam(**vf_optimizer)(vf)
     if parts["natural_fit"] is not None:
-        given["fit"] = NaturalFit(
-            _natural_step(parts["natural_fit"], objective="likelihood")
-        )
+        given["fit"] = natural_fit(**parts["natural_fit"])
     else:
         given["fit"] = ValueFit(**(parts["fit"] or {}))
     return cls(policy, vf, vf_optimizer, normalizer, **given)

@@ -17,6 +17,22 @@ _EXAMPLE_AGENT = {"update_interval": 5000, "gamma": 0.995, "lambd": 0.97}
 _EXAMPLE_STEP = {"max_kl": 0.01, "cg_iterations": 20, "damping": 0.1}
 _EXAMPLE_NET = {"init": "lecun_normal", "hidden_scale": 1.0, "last_scale": 1e-2}
 _ORTHOGONAL = {"init": "orthogonal", "hidden_scale": 1.0, "last_scale": 1e-2}
+# Half of xᵀAx/δ had 1e-8 added: to xᵀAx that is 2δ times as much.
+_HO_ERMON_STEP = {
+    "max_kl": 0.01,
+    "cg_iterations": 10,
+    "cg_rtol": 1e-5,
+    "damping": 0.1,
+    "curvature_every": 10,
+    "length_eps": 2e-10,
+    "search": {
+        "shrink": 0.5,
+        "n_tries": 10,
+        "kl_slack": 2.0,
+        "min_ratio": 0.1,
+        "on_failure": "smallest",
+    },
+}
 
 TRPO_PRESETS = {
     "chainerrl-reproduction": {
@@ -218,24 +234,16 @@ TRPO_PRESETS = {
     "openai-imitation": {
         "source": "openai/imitation, scripts/run_rl_mj.py; batches of its expert runs",
         "differs": TIME_LIMIT
-        + "the curvature's tenth of the rows was drawn at random; "
-        "values saw the time too",
+        + "the curvature's tenth of the rows was drawn at random; values saw the time "
+        "too; a batch before the first was for the normalisers only",
         "algorithm": "TRPO",
         "agent": {"update_interval": 50_000, "gamma": 0.995, "lambd": 0.97},
-        "step": {
-            "max_kl": 0.01,
-            "cg_iterations": 10,
-            "damping": 0.1,
-            "curvature_every": 10,
-            "search": {
-                "shrink": 0.5,
-                "n_tries": 10,
-                "kl_slack": 2.0,
-                "min_ratio": 0.1,
-                "on_failure": "smallest",
-            },
+        "step": _HO_ERMON_STEP,
+        "natural_fit": {
+            **_HO_ERMON_STEP,
+            "curvature": "gauss_newton",
+            "variance": 0.5,
         },
-        "natural_fit": {"max_kl": 0.01, "damping": 0.1, "curvature": "gauss_newton"},
         "estimation": {"value_target": "return", "normalizer_learns": "after_step"},
         "policy": {
             "init": "glorot_uniform",
@@ -248,12 +256,15 @@ TRPO_PRESETS = {
             "hidden_sizes": [100, 100],
             "hidden_scale": 1.0,
             "last_scale": 0.0,
+            "scaled": True,
         },
         "obs_normalizer": {"eps": 1e-6},
     },
     "modular-rl": {
         "source": "joschu/modular_rl, experiments/battery-trpo.yaml (Hopper)",
-        "differs": EVERY_STEP + "values by L-BFGS on features with the time",
+        "differs": EVERY_STEP + "values by L-BFGS on features with the time, towards a "
+        "tenth of the return and nine tenths of what they were; a cut path ended with "
+        "the value of the last state acted on, and its returns with 0",
         "algorithm": "TRPO",
         "agent": {"update_interval": 25_000, "gamma": 0.995, "lambd": 0.97},
         "step": {

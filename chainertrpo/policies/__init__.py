@@ -8,6 +8,7 @@ from chainertrpo.policies.linearized_policy import LinearizedPolicy, can_lineari
 from chainertrpo.policies.models import (
     MLP,
     GaussianPolicy,
+    ScaledValueFunction,
     SoftmaxPolicy,
     ValueFunction,
 )
@@ -23,6 +24,7 @@ __all__ = [
     "HostLink",
     "LinearizedMLP",
     "LinearizedPolicy",
+    "ScaledValueFunction",
     "SoftmaxPolicy",
     "ValueFunction",
     "can_linearize",

@@ -87,6 +87,8 @@ class NaturalStep:
         Iterations of conjugate gradient, one product each.
     cg_tol : float or None
         Residual norm at which it stops early.
+    cg_rtol : float
+        The same, as a part of ‖g‖ (SciPy's 1e-5 in openai/imitation); the larger counts.
     damping : float
         λ ≥ 0.
     entropy_coef : float
@@ -127,6 +129,7 @@ class NaturalStep:
     max_kl: float = 0.01
     cg_iterations: int = 10
     cg_tol: typing.Optional[float] = None
+    cg_rtol: float = 0.0
     damping: float = 1e-2
     entropy_coef: float = 0.0
     curvature: str = "hessian"
@@ -162,11 +165,11 @@ class NaturalStep:
                 "expected curvature_every, chunk_rows and cg_iterations >= 1, got "
                 f"{self.curvature_every}, {self.chunk_rows}, {self.cg_iterations}."
             )
-        if self.repeats < 1 or not self.cg_start >= 0 or not self.cg_eps >= 0:
-            raise ValueError(
-                "expected repeats >= 1, cg_start >= 0 and cg_eps >= 0, got "
-                f"{self.repeats}, {self.cg_start}, {self.cg_eps}."
-            )
+        if self.repeats < 1:
+            raise ValueError(f"expected repeats >= 1, got {self.repeats}.")
+        for name in ("cg_start", "cg_eps", "cg_rtol"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"expected {name} >= 0, got {getattr(self, name)}.")
         if self.step_size is not None and not self.step_size > 0:
             raise ValueError(f"expected step_size None or > 0, got {self.step_size}.")
         if not self.max_kl > 0 or not self.damping >= 0 or not self.length_eps >= 0:
@@ -245,8 +248,11 @@ class NaturalStep:
         max_kl = n * self.max_kl
         product = damped(model.product, n * self.damping)
         x0 = self._start(g, policy.device, rng) / n if self.cg_start else None
+        tol = self.cg_tol
+        if self.cg_rtol:
+            tol = max(tol or 0.0, self.cg_rtol * gradient_norm)
         solution = conjugate_gradient(
-            product, g, self.cg_iterations, self.cg_tol, x0=x0, eps=self.cg_eps
+            product, g, self.cg_iterations, tol, x0=x0, eps=self.cg_eps
         )
         x = solution.x
         quadratic = float(x.dot(g - solution.r))  # xᵀAx

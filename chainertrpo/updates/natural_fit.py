@@ -1,8 +1,9 @@
 """The value function fitted by a natural step, as a policy is improved."""
 
 import dataclasses
+import typing
 
-from chainertrpo.policies import DiagonalGaussian
+from chainertrpo.policies import DiagonalGaussian, ScaledValueFunction
 from chainertrpo.updates.natural import NaturalStep
 from chainertrpo.updates.value import FitReport
 
@@ -28,19 +29,24 @@ class _Belief(chainer.Chain):
 class NaturalFit:
     """minimise E[(V(s) − target)²] subject to E[(V − V_old)²] / 2σ² ≤ ε.
 
-    σ² is the mean squared error before (Schulman et al. 2016, section 5): V is taken for
-    the mean of a Gaussian, whose log likelihood a `NaturalStep` raises within a trust
-    region.  Ho and Ermon's code fits its value function in this way.
+    V is taken for the mean of a Gaussian, whose log likelihood a `NaturalStep` raises
+    within a trust region (Schulman et al. 2016, section 5).  Ho and Ermon's code fits its
+    value function in this way.  A `ScaledValueFunction` has its unit from the targets
+    first.
 
     Attributes
     ----------
     step : NaturalStep
         With the objective ``likelihood``; its max_kl is ε.
+    variance : float or None
+        σ², in squared units of the value function: openai/imitation's E[(V − V_old)²] ≤ ε
+        is ½.  None takes the mean squared error before.
     """
 
     step: NaturalStep = NaturalStep(
         objective="likelihood", curvature="gauss_newton", damping=0.1
     )
+    variance: typing.Optional[float] = None
 
     def __post_init__(self):
         """Raise a ValueError for values that cannot work."""  # noqa: DOC501
@@ -49,6 +55,8 @@ class NaturalFit:
                 "expected a step with the objective likelihood, got "
                 f"{self.step.objective!r}: a value function has no importance weights."
             )
+        if self.variance is not None and not self.variance > 0:
+            raise ValueError(f"expected variance None or > 0, got {self.variance}.")
 
     def __call__(self, vf, optimizer, batch, rng):
         """Fit a value function in place.
@@ -69,10 +77,14 @@ class NaturalFit:
         FitReport
             Steps taken, and the mean squared error before.
         """
-        target = batch.value_target
+        target, unit = batch.value_target, vf.xp.ones(1)
+        if isinstance(vf, ScaledValueFunction):
+            vf.experience(target)
+            unit = vf.unit
         with chainer.no_backprop_mode():
             error = F.reshape(vf(batch.obs), target.shape).array - target
-        variance = (error * error).mean()
+        loss = (error * error).mean()
+        variance = loss if self.variance is None else self.variance * unit**2
         log_std = 0.5 * vf.xp.log(variance + 1e-8).reshape(1).astype(target.dtype)
         belief = _Belief(vf, log_std)
         report = self.step(
@@ -84,4 +96,4 @@ class NaturalFit:
             ),
             rng=rng,
         )
-        return FitReport(self.step.repeats * report.accepted, float(variance))
+        return FitReport(self.step.repeats * report.accepted, float(loss))

@@ -80,7 +80,8 @@ def named(layers, log_std=None):
 def write(preset, data, before, after, packages, rows=(), copy=None, **more):
     """Write <preset>.npz; `before` and `after` are {"policy": arrays, "vf": arrays}.
 
-    `copy` is {repository: commit} of an ancestor that is not a package.
+    A network that is not in `after` is not compared.  `copy` is {repository: commit} of an
+    ancestor that is not a package.
     """
     versions = {name: importlib.metadata.version(name) for name in packages}
     versions = {"python": platform.python_version(), **versions, **(copy or {})}
@@ -95,8 +96,8 @@ def write(preset, data, before, after, packages, rows=(), copy=None, **more):
             for name, array in parts.items():
                 arrays[f"{when}/{network}/{name}"] = array
     moved = [
-        numpy.abs(after[network][name] - x).max()
-        for network, parts in before.items()
+        numpy.abs(x - before[network][name]).max()
+        for network, parts in after.items()
         for name, x in parts.items()
     ]
     assert min(moved) > 0, "every array is meant to move"
