@@ -303,6 +303,9 @@ class ValueFunction(chainer.Chain):
         S.
     hidden_sizes : sequence of int
         Widths of the hidden layers.
+    log_std_init : float, optional
+        Where log σ of N(V(s), σ²) starts, a parameter: a `ValueFit` is then by likelihood
+        (garage).  None: there is no σ.
     activation, init, hidden_scale, last_scale, seed
         As in `MLP`.
     """
@@ -312,6 +315,7 @@ class ValueFunction(chainer.Chain):
         obs_size,
         hidden_sizes=(64, 64),
         *,
+        log_std_init=None,
         activation="tanh",
         init="orthogonal",
         hidden_scale=1.0,
@@ -328,6 +332,8 @@ class ValueFunction(chainer.Chain):
                 last_scale=last_scale,
                 seed=seed,
             )
+            if log_std_init is not None:
+                self.log_std = chainer.Parameter(log_std_init, (1,))
 
     def forward(self, obs):
         """Return the values of states.
