@@ -7,7 +7,8 @@ import chainer
 import numpy as np
 import pytest
 
-POLICY_KINDS = ("state_independent", "state_dependent", "fixed", "categorical")
+GAUSSIAN_KINDS = ("state_independent", "state_dependent", "shared", "fixed")
+POLICY_KINDS = (*GAUSSIAN_KINDS, "categorical")
 
 
 def _cupy():

@@ -85,6 +85,8 @@ class PlainPolicy:
             back = cotangents[0]
         if self.kind == "state_independent":
             grads["/log_std"] = cotangents[1].sum(axis=0)
+        if self.kind == "shared":
+            grads["/log_std"] = cotangents[1].sum()
         for i in reversed(range(len(layers))):
             grads[f"/mlp/{i}/W"] = back.T @ inputs[i]
             grads[f"/mlp/{i}/b"] = back.sum(axis=0)

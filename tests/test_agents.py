@@ -13,6 +13,7 @@ from chainertrpo.updates import NaturalStep, ValueFit
 import chainer
 import numpy as np
 import pytest
+from conftest import GAUSSIAN_KINDS
 from protocol import AgentContract, drive, theta
 from worlds import Point, some_paths
 
@@ -115,7 +116,7 @@ def test_rewards_may_come_from_elsewhere():
 
 @pytest.mark.parametrize("curvature", ["hessian", "gauss_newton"])
 def test_policies_of_any_kind_of_log_std_learn(curvature):
-    for kind in ("state_independent", "state_dependent", "fixed"):
+    for kind in GAUSSIAN_KINDS:
         policy = GaussianPolicy(2, 1, (8,), log_std=kind, seed=0)
         _, vf, optimizer = parts()
         agent = TRPO(

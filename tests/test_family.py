@@ -383,14 +383,46 @@ def test_advantages_are_divided_by_what_is_asked_for():
     c = x - 3
     np.testing.assert_allclose(standardize(x, 0.0), c / (14 / 3) ** 0.5)
     np.testing.assert_allclose(standardize(x, 0.0, "unbiased_std"), c / 7**0.5)
-    np.testing.assert_allclose(standardize(x, 0.5, "variance"), c / (14 / 3 + 0.5))
-    variance, _, _ = estimates(standardize_by="variance", standardize_eps=0.5)
+    np.testing.assert_allclose(standardize(x, 0.5, "unbiased_variance"), c / 7.5)
+    variance, _, _ = estimates(standardize_by="unbiased_variance", standardize_eps=0.5)
     plain, value, _ = estimates()
     np.testing.assert_allclose(
         variance.advantage,
-        standardize(plain.value_target - value, 0.5, "variance"),
+        standardize(plain.value_target - value, 0.5, "unbiased_variance"),
         atol=1e-5,
     )
+
+
+def test_padding_is_seen_after_terminal_states_only():
+    """garage's arrays: rewards and values of episodes × steps, observations of zero."""
+    length, targets = 20, {}
+    for pad_to in (None, length):
+        for name in ("lambda", "return"):
+            estimation = Estimation(pad_to=pad_to, value_target=name)
+            agent = make_agent(
+                normalize=False, gamma=0.9, lambd=0.8, estimation=estimation
+            )
+            agent.vf.mlp[-1].b.array[...] = 1  # V(0)
+            batch, beliefs = agent.batch(some_paths())
+            targets[pad_to, name] = batch.value_target
+    truth, is_padded = [], []
+    for path in some_paths():
+        n, obs = len(path.reward), np.zeros((length, 2), "f")
+        obs[:n], reward = path.obs[:-1], np.append(path.reward, np.zeros(length - n))
+        value = np.append(agent.vf(obs).array[:, 0], 0)
+        delta = reward + 0.9 * value[1:] - value[:-1]
+        truth += [
+            sum(0.72 ** (k - t) * delta[k] for k in range(t, length)) for t in range(n)
+        ]
+        is_padded += n * [path.terminal]
+    is_padded, truth = np.array(is_padded), np.array(truth)
+    found, plain = targets[length, "lambda"], targets[None, "lambda"]
+    np.testing.assert_allclose(
+        (found - beliefs.value)[is_padded], truth[is_padded], 1e-4
+    )
+    assert np.array_equal(found[~is_padded], plain[~is_padded])
+    assert 0 < is_padded.sum() < len(truth) and (found > plain)[is_padded].all()
+    assert np.array_equal(targets[length, "return"], targets[None, "return"])
 
 
 @pytest.mark.parametrize("when", ["before_step", "before_log_prob", "after_step"])
@@ -444,6 +476,7 @@ def test_values_are_fitted_under_the_new_statistics(when):
         (Estimation, {"value_target": "returns"}),
         (Estimation, {"standardize_by": "sd"}),
         (Estimation, {"standardize_eps": -1}),
+        (Estimation, {"pad_to": 0}),
         (Backtrack, {"on_failure": "keep"}),
         (Backtrack, {"kl_slack": 0.0}),
         (NaturalStep, {"kl_side": "both"}),

@@ -1,6 +1,11 @@
 """Advantages against their definitions, summed term by term."""
 
-from chainertrpo.data import discounted_sum, generalized_advantages, standardize
+from chainertrpo.data import (
+    discounted_sum,
+    generalized_advantages,
+    run_on,
+    standardize,
+)
 
 import numpy as np
 import pytest
@@ -115,10 +120,42 @@ def test_perfect_values_leave_no_advantage(rng):
     np.testing.assert_allclose(found, 0, atol=1e-14)
 
 
+# Episodes that run on
+
+
+@pytest.mark.parametrize("length", [26, 27, 60])
+@pytest.mark.parametrize("lambd", LAMBDAS)
+def test_an_episode_that_runs_on_is_bootstrapped_from_a_part_of_a_value(
+    rng, length, lambd
+):
+    """Summed by hand: w·V with w = γ − (1 − γ) Σ (γλ)ᵏ − (γλ)ᴸ⁻ⁿ, 0 < k < L − n."""
+    (reward, value), gamma, beyond = some_path(rng), 0.9, 1.7
+    rest, c = length - 25, gamma * lambd
+    weight = gamma - (1 - gamma) * sum(c**k for k in range(1, rest)) - c**rest
+    value[-1] = weight * beyond / gamma
+    truth = generalized_advantages(reward, value, False, gamma, lambd)
+    longer = run_on(reward, value, length, beyond)
+    assert list(map(len, longer)) == [length, length + 1]
+    found = generalized_advantages(*longer, True, gamma, lambd)[:25]
+    np.testing.assert_allclose(found, truth, rtol=0, atol=1e-6)
+    if lambd == 1:  # the values of what follows cancel
+        over = generalized_advantages(reward, value, True, gamma, lambd)
+        np.testing.assert_allclose(found, over, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("length", [1, 24, 25])
+def test_an_episode_that_is_long_enough_does_not_run_on(rng, length):
+    reward, value = some_path(rng)
+    rewards, values = run_on(reward, value, length, 1.7)
+    assert np.array_equal(rewards, reward)
+    assert np.array_equal(values, [*value[:-1], 0])
+
+
 def test_arguments_are_not_modified(rng):
     path = some_path(rng)
     before = [x.copy() for x in path]
     generalized_advantages(*path, True, 0.9, 0.5)
+    run_on(*path, 30, 1.0)
     assert all(np.array_equal(a, b) for a, b in zip(path, before))
 
 

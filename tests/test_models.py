@@ -10,7 +10,7 @@ import chainer
 import numpy as np
 import pytest
 from chainer.backends.cuda import to_cpu
-from conftest import POLICY_KINDS
+from conftest import GAUSSIAN_KINDS, POLICY_KINDS
 from plain import PlainPolicy
 
 LINKS = {
@@ -99,14 +99,15 @@ def test_biases_start_at_zero(build):
     assert not any(p.array.any() for p in biases)
 
 
-@pytest.mark.parametrize("kind", ["state_independent", "state_dependent", "fixed"])
+@pytest.mark.parametrize("kind", GAUSSIAN_KINDS)
 def test_log_std_starts_where_it_is_told(kind):
     policy = GaussianPolicy(4, 2, log_std=kind, log_std_init=-0.7, last_scale=0.0)
     mean, log_std = policy(np.ones((3, 4), "f")).params
     np.testing.assert_allclose(log_std.array, -0.7, rtol=1e-6)
     assert not mean.array.any()
-    names = [name for name, _ in policy.namedparams()]
-    assert ("/log_std" in names) == (kind == "state_independent")
+    sizes = {name: param.size for name, param in policy.namedparams()}
+    learned = {"state_independent": 2, "shared": 1}
+    assert sizes.get("/log_std") == learned.get(kind)
 
 
 def test_a_learned_log_std_is_not_copied_for_each_state():

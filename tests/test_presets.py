@@ -69,6 +69,9 @@ def test_what_a_preset_says_is_what_its_agent_does():
     assert agent.policy.log_std_kind == "fixed"
     hooks = agent.vf_optimizer._hookable._pre_update_hooks
     assert hooks["WeightDecay"].rate == 1e-3 and hooks["CorrectedEps"].eps == 1e-8
+    agent, _ = build("garage")
+    assert agent.policy.log_std.shape == agent.vf.log_std.shape == (1,)
+    assert agent.estimation.pad_to == 1000
     agent, _ = build("openai-imitation")
     assert isinstance(agent.fit, NaturalFit) and agent.vf_optimizer is None
     assert agent.fit.variance == 0.5 and type(agent.vf) is ScaledValueFunction

@@ -2,7 +2,7 @@
 
 import math
 
-from chainertrpo import ValueFit, ValueFunction
+from chainertrpo import ActorCritic, GaussianPolicy, ValueFit, ValueFunction
 from chainertrpo.data import Batch
 from chainertrpo.numerics import flatten
 from chainertrpo.updates import minibatches
@@ -29,8 +29,8 @@ def some_batch(rng, n=50, dtype="float64"):
     return Batch(normal(n, 4), normal(n, 2), normal(n), normal(n), normal(n))
 
 
-def value_function(build=ValueFunction, make_optimizer=None):
-    vf = build(4, (6, 5), seed=0)
+def value_function(build=ValueFunction, make_optimizer=None, **settings):
+    vf = build(4, (6, 5), seed=0, **settings)
     optimizer = (make_optimizer or chainer.optimizers.Adam)(0.02)
     optimizer.setup(vf)
     return vf, optimizer
@@ -80,25 +80,30 @@ def test_epochs_are_shuffled_anew_and_a_seed_repeats_them():
 
 
 class PlainFit:
-    """A tanh network, its squared error's gradient by hand, and Adam (Kingma and Ba)."""
+    """A tanh network, its loss's gradient by hand, and Adam (Kingma and Ba)."""
 
     def __init__(self, vf, rate):
-        self.params = [p.array.copy() for layer in vf.mlp for p in (layer.W, layer.b)]
+        self.params = [p.array.copy() for p in params_of(vf)]
         self.m = [np.zeros_like(p) for p in self.params]
         self.v = [np.zeros_like(p) for p in self.params]
         self.rate, self.t = rate, 0
 
     def loss_and_gradient(self, x, target):
-        w0, b0, w1, b1, w2, b2 = self.params
+        w0, b0, w1, b1, w2, b2, *log_std = self.params
         h0 = np.tanh(x @ w0.T + b0)
         h1 = np.tanh(h0 @ w1.T + b1)
         error = (h1 @ w2.T + b2)[:, 0] - target
-        d2 = 2 * error[:, None] / len(x)
+        d2, loss, by_log_std = 2 * error[:, None] / len(x), (error**2).mean(), []
+        if log_std:
+            variance = np.exp(2 * log_std[0])
+            density = np.exp(-0.5 * error**2 / variance) / (2 * np.pi * variance) ** 0.5
+            d2, loss = d2 / (2 * variance), -np.log(density).mean()
+            by_log_std = [(1 - error**2 / variance).mean(keepdims=True)]
         d1 = d2 @ w2 * (1 - h1**2)
         d0 = d1 @ w1 * (1 - h0**2)
         pairs = ((d0, x), (d1, h0), (d2, h1))
         grads = [g for d, h in pairs for g in (d.T @ h, d.sum(axis=0))]
-        return (error**2).mean(), grads
+        return loss, grads + by_log_std
 
     def step(self, x, target):
         loss, grads = self.loss_and_gradient(x, target)
@@ -111,6 +116,11 @@ class PlainFit:
         return loss
 
 
+def params_of(vf):
+    log_std = [vf.log_std] if hasattr(vf, "log_std") else []
+    return [p for layer in vf.mlp for p in (layer.W, layer.b)] + log_std
+
+
 class Ours(ValueFunction):
     """A subclass, which may do anything: it is fitted through Chainer's graphs."""
 
@@ -121,9 +131,12 @@ every_way = pytest.mark.parametrize(
 
 
 @every_way
+@pytest.mark.parametrize("log_std_init", [None, 0.0, -0.5])
 @pytest.mark.parametrize("epochs, batch_size", [(3, 16), (1, 50), (2, 7), (1, 64)])
-def test_a_fit_is_adam_on_the_minibatches(float64, rng, build, epochs, batch_size):
-    vf, optimizer = value_function(build)
+def test_a_fit_is_adam_on_the_minibatches(
+    float64, rng, build, epochs, batch_size, log_std_init
+):
+    vf, optimizer = value_function(build, log_std_init=log_std_init)
     plain, batch = PlainFit(vf, 0.02), some_batch(rng)
     report = ValueFit(epochs, batch_size)(
         vf, optimizer, batch, np.random.default_rng(3)
@@ -134,10 +147,9 @@ def test_a_fit_is_adam_on_the_minibatches(float64, rng, build, epochs, batch_siz
     ]
     assert report.n_updates == optimizer.t == len(losses)
     assert report.loss == pytest.approx(np.mean(losses), rel=1e-12)
-    found = [p.array for layer in vf.mlp for p in (layer.W, layer.b)]
-    for have, want in zip(found, plain.params):
+    for have, want in zip(params_of(vf), plain.params):
         # Adam divides by √v, which for a gradient near zero magnifies its rounding.
-        np.testing.assert_allclose(have, want, rtol=0, atol=1e-9)
+        np.testing.assert_allclose(have.array, want, rtol=0, atol=1e-9)
 
 
 @every_way
@@ -245,6 +257,23 @@ def test_a_linear_function_is_learned_whatever_the_shape_of_values(xp, rng):
     np.testing.assert_allclose(
         chainer.backends.cuda.to_cpu(vf.layer.W.array)[0], weights, atol=1e-3
     )
+
+
+@every_way
+def test_the_likeliest_deviation_is_that_of_the_residual(float64, rng, build):
+    vf, optimizer = value_function(build, log_std_init=0.0)
+    batch = some_batch(rng, 500)
+    batch = batch._replace(value_target=0.3 * batch.value_target + batch.obs[:, 0])
+    ValueFit(500, None)(vf, optimizer, batch, np.random.default_rng(0))
+    mean_square = ((vf(batch.obs).array[:, 0] - batch.value_target) ** 2).mean()
+    assert mean_square == pytest.approx(0.3**2, rel=0.2)
+    assert np.exp(2 * vf.log_std.array[0]) == pytest.approx(mean_square, rel=0.01)
+
+
+def test_a_joint_model_has_no_deviation_of_values():
+    policy, (vf, _) = GaussianPolicy(4, 2), value_function(log_std_init=0.0)
+    with pytest.raises(ValueError, match="without log_std"):
+        ActorCritic(policy, vf)
 
 
 def test_only_observations_and_targets_are_read(rng):

@@ -3,7 +3,13 @@
 import dataclasses
 import typing
 
-from chainertrpo.data import SCALES, Batch, generalized_advantages, standardize
+from chainertrpo.data import (
+    SCALES,
+    Batch,
+    generalized_advantages,
+    run_on,
+    standardize,
+)
 from chainertrpo.policies import ValueFunction, can_linearize, linearized
 
 import chainer
@@ -26,10 +32,14 @@ class Estimation:
         where nothing uses the values); ``return_plus_advantage``: return plus advantage
         (pg_travel, by an oversight).
     standardize_by : str
-        What centred advantages are divided by: ``std``, ``unbiased_std``, or ``variance``
-        (garage).
+        What centred advantages are divided by: ``std``, ``unbiased_std``, or
+        ``unbiased_variance`` (garage).
     standardize_eps : float
         Added to it.
+    pad_to : int, optional
+        Advantages see an episode that reached a terminal state go on to this length in
+        observations and rewards of zero (garage): its end is worth a part of V(0).  None:
+        the end is worth nothing.
     normalizer_learns : str
         ``before_step``: after log π_old and V (ChainerRL 0.8: importance weights begin a
         little off 1); ``before_log_prob``: after V only (ChainerRL of 2018, Baselines);
@@ -41,6 +51,7 @@ class Estimation:
     value_target: str = "lambda"
     standardize_by: str = "std"
     standardize_eps: float = 1e-8
+    pad_to: typing.Optional[int] = None
     normalizer_learns: str = "before_step"
 
     def __post_init__(self):
@@ -60,6 +71,8 @@ class Estimation:
             raise ValueError(
                 f"expected standardize_eps >= 0, got {self.standardize_eps}."
             )
+        if self.pad_to is not None and self.pad_to < 1:
+            raise ValueError(f"expected pad_to None or >= 1, got {self.pad_to}.")
 
     @property
     def uses_returns(self):
@@ -148,6 +161,8 @@ def make_batch(
     if learns == "before_log_prob":
         _learn(normalizer, paths)
     with chainer.no_backprop_mode(), chainer.using_config("train", False):
+        if estimation.pad_to is not None:
+            v_of_zeros = _values(vf, send(numpy.zeros_like(paths[0].obs[:1])))[0]
         for group in _groups(paths):
             raw, taken = _rows(group)
             obs = send(raw if actor.normalize is None else actor.normalize(raw))
@@ -162,11 +177,14 @@ def make_batch(
             value.append(v[taken])
             ends = numpy.cumsum([len(path.obs) for path in group])
             for path, v_path in zip(group, numpy.split(v, ends[:-1])):
-                outcome = path.reward, v_path, path.terminal, gamma
-                advantage.append(generalized_advantages(*outcome, lambd))
+                seen, end = (path.reward, v_path), (path.terminal, gamma)
                 if estimation.uses_returns:  # A of λ = 1 is the return minus V
-                    with_return = generalized_advantages(*outcome, 1.0)
+                    with_return = generalized_advantages(*seen, *end, 1.0)
                     returns.append(with_return + v_path[:-1])
+                if path.terminal and estimation.pad_to is not None:
+                    seen = run_on(*seen, estimation.pad_to, v_of_zeros)
+                found = generalized_advantages(*seen, *end, lambd)
+                advantage.append(found[: len(path.reward)])
     value, advantage = numpy.concatenate(value), numpy.concatenate(advantage)
     target = advantage + value
     if estimation.uses_returns:

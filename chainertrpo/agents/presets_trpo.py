@@ -204,8 +204,8 @@ TRPO_PRESETS = {
     },
     "garage": {
         "source": "rlworkgroup/garage, garage/torch/algos/trpo.py and its benchmark",
-        "differs": TIME_LIMIT + "values by Gaussian likelihood; advantages ran on into "
-        "zero padding",
+        "differs": TIME_LIMIT
+        + "batches were whole episodes; actions were scaled to ±1",
         "algorithm": "TRPO",
         "agent": {"update_interval": 1024, "gamma": 0.99, "lambd": 0.97},
         "step": {
@@ -216,18 +216,24 @@ TRPO_PRESETS = {
             "search": {"shrink": 0.8, "n_tries": 15, "strict": True},
         },
         "fit": {"epochs": 10, "batch_size": 64},
-        "estimation": {"value_target": "return", "standardize_by": "variance"},
+        "estimation": {
+            "value_target": "return",
+            "standardize_by": "unbiased_variance",
+            "pad_to": 1000,
+        },
         "policy": {
             "init": "glorot_uniform",
             "hidden_sizes": [32, 32],
             "hidden_scale": 1.0,
             "last_scale": 1.0,
+            "log_std": "shared",
         },
         "vf": {
             "init": "glorot_uniform",
             "hidden_sizes": [32, 32],
             "hidden_scale": 1.0,
             "last_scale": 1.0,
+            "log_std_init": 0.0,
         },
         "vf_optimizer": {"alpha": 2.5e-4, **TORCH_ADAM},
     },

@@ -24,6 +24,7 @@ from chainertrpo.data.gae import (
     SCALES,
     discounted_sum,
     generalized_advantages,
+    run_on,
     standardize,
 )
 from chainertrpo.data.path import (
@@ -53,6 +54,7 @@ __all__ = [
     "read_demonstrations",
     "read_json",
     "read_npz",
+    "run_on",
     "select",
     "standardize",
     "subsample",

@@ -68,10 +68,38 @@ def generalized_advantages(reward, value, terminal, gamma, lambd):
     return discounted_sum(delta, gamma * lambd)
 
 
+def run_on(reward, value, length, value_beyond):
+    """An episode that is over as if it went on, without rewards, in one state.
+
+    Parameters
+    ----------
+    reward : array, shape (n,)
+        r₀ … rₙ₋₁.
+    value : array, shape (n + 1,)
+        V(s₀) … V(sₙ); the last is not read.
+    length : int
+        L, to which it goes on.
+    value_beyond : float
+        V of that state.
+
+    Returns
+    -------
+    reward : array, shape (max(n, L),)
+        Zeros from n on.
+    value : array, shape (max(n, L) + 1,)
+        `value_beyond` from n on, and 0 at last.
+    """
+    n = len(reward)
+    rewards = numpy.zeros(max(n, length))
+    values = numpy.full(len(rewards) + 1, value_beyond, numpy.float64)
+    rewards[:n], values[:n], values[-1] = reward, value[:n], 0
+    return rewards, values
+
+
 SCALES = {
     "std": lambda x: x.std(),
     "unbiased_std": lambda x: x.std(ddof=1),
-    "variance": lambda x: x.var(),
+    "unbiased_variance": lambda x: x.var(ddof=1),
 }
 
 
@@ -85,7 +113,8 @@ def standardize(x, eps=1e-8, by="std"):
     eps : float
         ε; keeps a constant `x` at 0 instead of NaN.
     by : str
-        ``std``; ``unbiased_std`` divides by n − 1 in it; ``variance`` is garage's way.
+        ``std``; ``unbiased_std`` divides by n − 1 in it; ``unbiased_variance`` is its
+        square, garage's way.
 
     Returns
     -------

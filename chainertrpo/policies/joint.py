@@ -11,10 +11,20 @@ class ActorCritic(chainer.Chain):
     policy : chainer.Link
         Observations -> distribution.
     vf : chainer.Link
-        Observations -> values.
+        Observations -> values, without a σ of their own.
+
+    Raises
+    ------
+    ValueError
+        `vf` has a ``log_std``.
     """
 
     def __init__(self, policy, vf):
+        if getattr(vf, "log_std", None) is not None:
+            raise ValueError(
+                "expected a vf without log_std, got one with it: a joint model's values "
+                "are fitted by squared error. Leave log_std_init out."
+            )
         super().__init__()
         with self.init_scope():
             self.policy, self.vf = policy, vf

@@ -15,7 +15,7 @@ INITIALIZERS = {
     "glorot_uniform": initializers.GlorotUniform,
     "lecun_uniform": initializers.LeCunUniform,
 }
-LOG_STD = ("state_independent", "state_dependent", "fixed")
+LOG_STD = ("state_independent", "state_dependent", "shared", "fixed")
 
 
 def _choose(table, key, what):
@@ -96,7 +96,8 @@ class GaussianPolicy(chainer.Chain):
         Widths of the hidden layers.
     log_std : str
         ``state_independent``: one learned vector (the usual TRPO policy);
-        ``state_dependent``: a second half of the last layer; ``fixed``: a constant.
+        ``state_dependent``: a second half of the last layer; ``shared``: one learned
+        number for all dimensions (garage); ``fixed``: a constant.
     log_std_init : float
         The initial (or constant) log σ; 0 is σ = 1.
     activation, init, hidden_scale, last_scale, seed
@@ -130,8 +131,9 @@ class GaussianPolicy(chainer.Chain):
                 last_scale=last_scale,
                 seed=seed,
             )
-            if log_std == "state_independent":
-                self.log_std = chainer.Parameter(log_std_init, (action_size,))
+            if log_std in ("state_independent", "shared"):
+                size = 1 if log_std == "shared" else action_size
+                self.log_std = chainer.Parameter(log_std_init, (size,))
         if log_std == "fixed":
             constant = numpy.full(action_size, log_std_init, chainer.get_dtype())
             self.add_persistent("log_std", constant)
@@ -168,6 +170,9 @@ class GaussianPolicy(chainer.Chain):
         """
         if self.log_std_kind == "state_dependent":
             return DiagonalGaussian(*F.split_axis(out, 2, axis=1))
+        if self.log_std_kind == "shared":
+            log_std = F.broadcast_to(self.log_std, (self.action_size,))
+            return DiagonalGaussian(out, log_std)
         return DiagonalGaussian(out, self.log_std)
 
     def fisher(self, dist, tangent, parts, weight):
@@ -195,8 +200,10 @@ class GaussianPolicy(chainer.Chain):
             return xp.concatenate(pair, axis=1), {}
         dot = parts.get("/log_std")
         at_rest = xp.zeros_like(self.log_std) if dot is None else dot
-        u, head = dist.fisher([tangent, at_rest], weight)
-        return u, {} if dot is None else {"/log_std": head}
+        u, head = dist.fisher([tangent, xp.broadcast_to(at_rest, (size,))], weight)
+        if dot is None:
+            return u, {}
+        return u, {"/log_std": head.reshape(len(dot), -1).sum(axis=1)}
 
 
 class SoftmaxPolicy(chainer.Chain):
@@ -296,6 +303,9 @@ class ValueFunction(chainer.Chain):
         S.
     hidden_sizes : sequence of int
         Widths of the hidden layers.
+    log_std_init : float, optional
+        Where log σ of N(V(s), σ²) starts, a parameter: a `ValueFit` is then by likelihood
+        (garage).  None: there is no σ.
     activation, init, hidden_scale, last_scale, seed
         As in `MLP`.
     """
@@ -305,6 +315,7 @@ class ValueFunction(chainer.Chain):
         obs_size,
         hidden_sizes=(64, 64),
         *,
+        log_std_init=None,
         activation="tanh",
         init="orthogonal",
         hidden_scale=1.0,
@@ -321,6 +332,8 @@ class ValueFunction(chainer.Chain):
                 last_scale=last_scale,
                 seed=seed,
             )
+            if log_std_init is not None:
+                self.log_std = chainer.Parameter(log_std_init, (1,))
 
     def forward(self, obs):
         """Return the values of states.

@@ -150,6 +150,8 @@ class _Gaussian:
         name = f"{owner}/log_std"
         self.log_std = adam.value.get(name, getattr(policy, "log_std", None))
         self.grad = adam.grad.get(name)
+        if self.kind == "shared":  # a view: it moves with the parameter
+            self.log_std = self.xp.broadcast_to(self.log_std, (self.size,))
 
     def __call__(self, output, part, step):
         xp, mean, log_std = self.xp, output, self.log_std
@@ -168,7 +170,8 @@ class _Gaussian:
             by_log_std -= step.entropy_coef / len(z)
             return gain, xp.concatenate([by_mean, by_log_std], axis=1)
         if self.grad is not None:
-            self.grad[...] = by_log_std.sum(axis=0) - step.entropy_coef
+            by_log_std = by_log_std.sum(axis=0) - step.entropy_coef
+            self.grad[...] = by_log_std.reshape(len(self.grad), -1).sum(axis=1)
         return gain, by_mean
 
 

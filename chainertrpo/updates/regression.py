@@ -8,6 +8,7 @@ plain Adam the same steps are written out: gradients from `LinearizedMLP`, and `
 import math
 
 from chainertrpo.policies import LinearizedMLP, ValueFunction
+from chainertrpo.policies.distributions import LOG_2PI
 from chainertrpo.updates.flat_adam import FlatAdam, can_be_flat
 
 
@@ -32,6 +33,9 @@ def can_fit_flat(vf, optimizer):
 def fit_flat(vf, optimizer, obs, target, batches):
     """Regress a value function on targets, one Adam step a minibatch.
 
+    With a ``log_std`` −log N(target; V, σ²) is minimised: its derivatives are (V − y)/σ² by
+    V and 1 − (V − y)²/σ² by log σ.
+
     Parameters
     ----------
     vf : ValueFunction
@@ -54,12 +58,20 @@ def fit_flat(vf, optimizer, obs, target, batches):
     adam = FlatAdam(vf, optimizer)
     layers, grads = [layers_of(x, "", len(vf.mlp)) for x in (adam.value, adam.grad)]
     mlp = LinearizedMLP(layers, vf.mlp.activation)
+    log_std = adam.value.get("/log_std")
     total = obs.dtype.type(0)
     for index in batches:
         output, kept = mlp.forward(obs[index])
         residual = output - target[index][:, None]
-        total = total + residual.ravel().dot(residual.ravel()) * (1 / len(index))
-        residual *= 2 / len(index)
+        loss = square = residual.ravel().dot(residual.ravel()) * (1 / len(index))
+        slope = 2 / len(index)
+        if log_std is not None:
+            precision = vf.xp.exp(-2 * log_std[0])
+            loss = 0.5 * square * precision + log_std[0] + 0.5 * LOG_2PI
+            slope = precision / len(index)
+            adam.grad["/log_std"][...] = 1 - square * precision
+        total = total + loss
+        residual *= slope
         mlp.pull(kept, residual, out=grads)
         adam.step()
     if math.isfinite(float(total)):

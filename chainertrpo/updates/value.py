@@ -5,6 +5,7 @@ import math
 import typing
 
 from chainertrpo._threads import single_blas_thread
+from chainertrpo.policies import DiagonalGaussian
 from chainertrpo.updates.regression import can_fit_flat, fit_flat
 from chainertrpo.updates.rows import minibatches
 
@@ -46,6 +47,9 @@ def fitted_with_the_policy(vf, optimizer, batch, rng):
 @dataclasses.dataclass(frozen=True)
 class ValueFit:
     """minimise E[(V(s) − target)²] over minibatches.
+
+    Of a value function with a ``log_std`` (see `ValueFunction`) it is
+    E[−log N(target; V(s), σ²)], and σ is fitted with it.
 
     Attributes
     ----------
@@ -110,7 +114,12 @@ def _fit_by_graphs(vf, optimizer, obs, target, batches):
     total = 0.0
     for index in batches:
         y = target[index]
-        loss = F.mean_squared_error(F.reshape(vf(obs[index]), y.shape), y)
+        value = F.reshape(vf(obs[index]), y.shape)
+        if getattr(vf, "log_std", None) is None:
+            loss = F.mean_squared_error(value, y)
+        else:
+            dist = DiagonalGaussian(value[:, None], vf.log_std)
+            loss = -F.mean(dist.log_prob(y[:, None]))
         vf.cleargrads()
         loss.backward()
         optimizer.update()
