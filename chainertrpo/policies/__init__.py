@@ -5,14 +5,9 @@ from chainertrpo.policies.host import HostLink, host_policy
 from chainertrpo.policies.joint import ActorCritic, halves
 from chainertrpo.policies.linearized_mlp import LinearizedMLP, linearized
 from chainertrpo.policies.linearized_policy import LinearizedPolicy, can_linearize
-from chainertrpo.policies.models import (
-    MLP,
-    GaussianPolicy,
-    ScaledValueFunction,
-    SoftmaxPolicy,
-    ValueFunction,
-)
+from chainertrpo.policies.models import MLP, GaussianPolicy, SoftmaxPolicy
 from chainertrpo.policies.normalizer import EmpiricalNormalization
+from chainertrpo.policies.values import ScaledValueFunction, ValueFunction
 
 __all__ = [
     "MLP",
