@@ -86,8 +86,9 @@ def paths_of(record):
 
 def replay(record, dtype=np.float64, **changes):
     """Our update from a record; {network: {name: what it moved by}}."""
-    sizes = {name: {"hidden_sizes": [8, 8]} for name in ("policy", "vf")}
-    settings = settings_of(str(record["preset"]), **sizes, **changes)
+    for name in ("policy", "vf"):
+        changes[name] = {"hidden_sizes": [8, 8], **changes.get(name, {})}
+    settings = settings_of(str(record["preset"]), **changes)
     given = part(record, "given", "normalizer")
     settings = {**settings, **({} if given else BARE)}
     agent = agent_of(settings, record, dtype)
@@ -157,6 +158,7 @@ def test_the_comparison_sees_a_changed_setting(name):
         ("pfrl-ppo", {"step": {"clip_eps": 9.0}}),
         ("chainerrl-ppo-class", {"step": {"clip_eps": 9.0}}),
         ("chainerrl-ppo-example", {"step": {"clip_eps": 9.0}}),
+        ("chainerrl-ppo-example", {"vf": {"activation": "tanh"}}),
         ("chainerrl-ppo-reproduction", {"step": {"clip_eps": 9.0}}),
         ("sb3-ppo", {"step": {"clip_eps": 9.0}}),
         ("baselines-ppo2", {"step": {"clip_eps": 9.0}}),

@@ -1,8 +1,10 @@
 """Presets: each builds an agent that updates; misspelt keys; what they say."""
 
 import copy
+import dataclasses
 import functools
 import json
+import pathlib
 
 from chainertrpo import (
     NPG,
@@ -91,6 +93,89 @@ def test_what_a_preset_says_is_what_its_agent_does():
     assert type(agent) is PPO
     agent, _ = build("chainerrl-ppo-example")
     assert agent.rewards.scale == 0.01
+
+
+@pytest.mark.parametrize(
+    "name, step",
+    [
+        ("npg", {"search": None}),
+        ("nac", {"search": None, "curvature": "scores"}),
+        ("trpo-max-kl", {"constraint": "max_kl", "max_kl": 0.1}),
+        ("trpo-repeated", {"repeats": 3, "max_kl": 0.003}),
+        ("trpo-natural-vf", {}),
+    ],
+)
+def test_variants_differ_from_the_reproduction_by_what_they_are(name, step):
+    agent, _ = build(name)
+    plain, _ = build("chainerrl-reproduction")
+    assert agent.improve == dataclasses.replace(plain.improve, **step)
+    natural = NaturalStep(objective="likelihood", damping=0.1, curvature="gauss_newton")
+    fit = NaturalFit(natural) if name == "trpo-natural-vf" else plain.fit
+    assert agent.fit == fit
+
+
+@pytest.mark.parametrize(
+    "name, step",
+    [
+        ("penalty-trpo", GradientStep(10, 64, beta=1.0, target_kl=0.01)),
+        ("penalty-trpo-fixed", GradientStep(10, 64, beta=3.0)),
+        ("policy-gradient", GradientStep(1, None)),
+        ("chainerrl-ppo-reproduction", GradientStep(10, 64, clip_eps=0.2)),
+        ("chainerrl-ppo-example", GradientStep(10, 64, clip_eps=0.2)),
+    ],
+)
+def test_gradient_steps_of_presets(name, step):
+    assert build(name)[0].improve == step
+
+
+# Of their sources: hidden widths, log σ at first, steps a batch, where normalised
+# observations are clipped (0: there is no normaliser), Adam's step size and ε.
+NETWORKS = {
+    "chainerrl-class": ([64, 64], 0, 2048, 0, 1e-3, 1e-8),
+    "chainerrl-example": ([64, 64], 0, 5000, None, 1e-3, 1e-8),
+    "chainerrl-reproduction": ([64, 64], 0, 5000, 5, 1e-3, 1e-8),
+    "chainerrl-2018": ([400, 400], 0, 5000, None, 1e-3, 1e-8),
+    "pfrl": ([64, 64], 0, 5000, 5, 1e-3, 1e-8),
+    "spinningup-trpo": ([64, 64], -0.5, 4000, 0, 1e-3, 1e-8),
+    "spinningup-npg": ([64, 64], -0.5, 4000, 0, 1e-3, 1e-8),
+    "baselines-mujoco": ([32, 32], 0, 1024, 5, 1e-3, 1e-8),
+    "pg-travel-trpo": ([64, 64], 0, 2048, 5, 3e-4, 1e-8),
+    "pg-travel-tnpg": ([64, 64], 0, 2048, 5, 3e-4, 1e-8),
+    "sb3-contrib": ([64, 64], 0, 2048, 0, 1e-3, 1e-5),
+    "sb3-zoo-mujoco": ([64, 64], 0, 2048, 10, 1e-3, 1e-5),
+    "garage": ([32, 32], 0, 1024, 0, 2.5e-4, 1e-8),
+    "openai-imitation": ([100, 100], 0, 50_000, None, None, None),
+    "tianshou-trpo": ([64, 64], -0.5, 1024, 10, 1e-3, 1e-8),
+    "tianshou-npg": ([64, 64], -0.5, 1024, 10, 1e-3, 1e-8),
+    "chainerrl-ppo-class": ([64, 64], 0, 2048, 0, 3e-4, 1e-5),
+    "chainerrl-ppo-example": ([64, 64], -0.1833, 2048, 5, 3e-4, 1e-5),
+    "chainerrl-ppo-reproduction": ([64, 64], 0, 2048, 5, 3e-4, 1e-5),
+    "pfrl-ppo": ([64, 64], 0, 2048, 5, 3e-4, 1e-5),
+    "sb3-ppo": ([64, 64], 0, 2048, 0, 3e-4, 1e-5),
+    "baselines-ppo2": ([64, 64], 0, 2048, 10, 3e-4, 1e-5),
+    "cleanrl-ppo": ([64, 64], 0, 2048, 10, 3e-4, 1e-5),
+}
+
+
+@pytest.mark.parametrize("name", sorted(NETWORKS))
+def test_what_a_recorded_update_does_not_show(name):
+    agent, _ = build(name)
+    sizes, log_std, interval, clip, alpha, eps = NETWORKS[name]
+    for link in (agent.policy, agent.vf):
+        assert [len(layer.b) for layer in link.mlp][:-1] == sizes
+    np.testing.assert_allclose(getattr(agent.policy.log_std, "array", 0), log_std, 1e-3)
+    assert agent.update_interval == interval
+    normalizer = agent.obs_normalizer
+    assert (0 if normalizer is None else normalizer.clip_threshold) == clip
+    optimizer = agent.vf_optimizer or agent.optimizer
+    assert getattr(optimizer, "alpha", None) == alpha
+    assert getattr(optimizer, "eps", None) == eps
+
+
+def test_every_record_has_a_row():
+    folder = pathlib.Path(__file__).parent / "parity"
+    recorded = {path.stem for path in folder.glob("*.npz")}
+    assert recorded - NETWORKS.keys() == {"modular-rl"}  # its values are by L-BFGS
 
 
 def test_the_class_preset_is_the_constructors_defaults():

@@ -18,7 +18,7 @@ from chainertrpo.agents import Estimation
 from chainertrpo.experiments import LinearInterpolationHook, train_agent_parallel
 from chainertrpo.numerics import flatten
 from chainertrpo.policies import ScaledValueFunction
-from chainertrpo.updates import Backtrack, NaturalFit
+from chainertrpo.updates import Backtrack, NaturalFit, compatible_weights
 
 import chainer
 import numpy as np
@@ -196,6 +196,23 @@ def test_the_default_steps_of_npg_and_nac_do_not_search(cls):
     full, same, cut = map(theta, agents)
     assert agents[2].last_step.fraction < 1
     assert np.array_equal(full, same) and not np.array_equal(full, cut)
+
+
+def test_the_default_step_of_nac_goes_along_the_weights_of_its_critic():
+    agent = make(NaturalActorCritic)
+    batch, _ = agent.batch(some_paths())
+    w = compatible_weights(agent.policy, batch, damping=1e-2, n_iter=10).x
+    before = theta(agent)
+    assert agent.improve(agent.policy, batch).accepted
+    step = theta(agent) - before
+    norms = np.linalg.norm(step), np.linalg.norm(w)
+    np.testing.assert_allclose(step / norms[0], w / norms[1], atol=1e-3)
+
+
+def test_the_default_penalty_adapts():
+    agent = make(PenaltyTRPO, optimizer=chainer.optimizers.Adam(1e-9))
+    agent.update(some_paths())
+    assert (agent.last_step.kl < 1e-6, agent.beta) == (True, 0.5)
 
 
 def test_ppo_without_clip_in_one_epoch_of_one_batch_is_a_policy_gradient():

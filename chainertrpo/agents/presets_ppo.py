@@ -1,5 +1,7 @@
 """Settings of historical PPO implementations, as data."""
 
+import math
+
 from chainertrpo.agents.presets_trpo import (
     EVERY_STEP,
     ROOT2,
@@ -25,7 +27,9 @@ PPO_PRESETS = {
     "chainerrl-ppo-example": {
         **_PPO,
         "source": "ChainerRL 0.8, examples/mujoco/train_ppo_gym.py",
-        "differs": TIME_LIMIT + "other initial weights",
+        "differs": TIME_LIMIT
+        + "σ² was the softplus of its parameter; softmax policies and their values had "
+        "two hidden layers of 200, relu",
         "agent": {
             "update_interval": 2048,
             "gamma": 0.99,
@@ -34,10 +38,20 @@ PPO_PRESETS = {
         },
         "step": {"epochs": 10, "batch_size": 64, "clip_eps": 0.2},
         "rewards": {"scale": 1e-2},
-        "policy": {"init": "lecun_normal", "hidden_scale": 1.0, "last_scale": 1e-2},
-        "vf": {"init": "lecun_normal", "hidden_scale": 1.0, "last_scale": 1.0},
+        "policy": {
+            "init": "lecun_normal",
+            "hidden_scale": 1.0,
+            "last_scale": 1e-2,
+            "log_std_init": 0.5 * math.log(math.log(2)),  # softplus(0) is σ²
+        },
+        "vf": {
+            "activation": "relu",
+            "init": "lecun_normal",
+            "hidden_scale": 1.0,
+            "last_scale": 1.0,
+        },
         "optimizer": {"alpha": 3e-4, "eps": 1e-5},
-        "obs_normalizer": {},
+        "obs_normalizer": {"clip_threshold": 5},
         "schedules": {"optimizer.alpha": [3e-4, 0.0], "clip_eps": [0.2, 1e-8]},
     },
     "chainerrl-ppo-class": {

@@ -66,7 +66,10 @@ def networks(kind):
         )
         policy, vf = sequential(ACTION_SIZE, head), sequential(1)
     else:
-        vf = chainerrl.v_functions.FCVFunction(OBS_SIZE, **SIZES)
+        if kind == "relu values":  # the example of PPO
+            vf = chainerrl.links.MLP(OBS_SIZE, 1, (HIDDEN, HIDDEN))
+        else:
+            vf = chainerrl.v_functions.FCVFunction(OBS_SIZE, **SIZES)
         if kind == "softmax":
             policy = chainerrl.policies.FCSoftmaxPolicy(OBS_SIZE, N_ACTIONS, **SIZES)
         else:
@@ -85,6 +88,8 @@ def arrays_of(link):
     """The arrays under our names, in the order in which the layers are applied."""
     if isinstance(link, chainer.Sequential):
         layers = [x for x in link if isinstance(x, L.Linear)]
+    elif isinstance(link, chainerrl.links.MLP):
+        layers = [*link.hidden_layers, link.output]
     elif hasattr(link, "hidden_layers"):
         layers = [x for x in link.hidden_layers if isinstance(x, L.Linear)]
     else:
@@ -209,5 +214,12 @@ if __name__ == "__main__":
     record(
         "chainerrl-ppo-reproduction", "PPO", "sequential", reproduction, REPRODUCTION
     )
-    record("chainerrl-ppo-example", "PPO", "fc", example, PPO_EXAMPLE, 1e-2)
+    record(
+        "chainerrl-ppo-example",
+        "PPO",
+        "relu values",
+        reproduction,
+        PPO_EXAMPLE,
+        1e-2,
+    )
     record("chainerrl-ppo-class", "PPO", "softmax", None, {}, sharpness=8)
