@@ -70,6 +70,8 @@ def parse_args():
             parser.error(f"--{flag} {value}: expected a number of 1 or more")
     if not all(0 <= seed < 2**31 for seed in args.seeds):
         parser.error(f"--seeds {args.seeds}: expected numbers in [0, 2**31)")
+    if os.path.exists(args.outdir) and not os.path.isdir(args.outdir):
+        parser.error(f"--outdir {args.outdir}: expected a folder, got a file")
     return args
 
 

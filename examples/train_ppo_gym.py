@@ -23,12 +23,16 @@ if __name__ == "__main__":
         eval_n_runs=100,
     )
     add = parser.add_argument
-    add("--update-interval", type=int, help="steps a batch (default: the preset's)")
-    add("--epochs", type=int, help="passes over a batch (default: the preset's)")
+    at_least, positive = training_script.at_least, training_script.positive
+    steps = "steps a batch (default: the preset's)"
+    add("--update-interval", type=at_least(2), help=steps)
+    passes = "passes over a batch (default: the preset's)"
+    add("--epochs", type=at_least(1), help=passes)
     rows = "rows a minibatch (default: the preset's)"
-    add("--batch-size", "--batchsize", type=int, help=rows)
-    add("--lr", type=float, help="Adam's step size (default: the preset's)")
-    add("--entropy-coef", type=float, help="nats weigh this (default: the preset's)")
-    add("--reward-scale-factor", type=float, help="default: the preset's")
+    add("--batch-size", "--batchsize", type=at_least(1), help=rows)
+    add("--lr", type=positive, help="Adam's step size (default: the preset's)")
+    weight = "nats weigh this (default: the preset's)"
+    add("--entropy-coef", type=at_least(0.0, float), help=weight)
+    add("--reward-scale-factor", type=positive, help="default: the preset's")
     add("--standardize-advantages", action="store_true", default=None)
     training_script.main(parser)

@@ -22,7 +22,7 @@ if __name__ == "__main__":
     parser.add_argument(
         "--trpo-update-interval",
         dest="update_interval",
-        type=int,
+        type=training_script.at_least(2),
         help="steps a batch (default: the preset's)",
     )
     training_script.main(parser)

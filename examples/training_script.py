@@ -32,6 +32,27 @@ from chainertrpo.experiments import (
 from chainertrpo.experiments.fixed_horizon import FixedHorizon
 
 
+def at_least(low, kind=int):
+    """Return the type of a flag: a number that is not below `low`."""
+
+    def parse(text):
+        value = kind(text)
+        if not value >= low:
+            raise argparse.ArgumentTypeError(f"expected {low} or more, got {text}")
+        return value
+
+    parse.__name__ = kind.__name__
+    return parse
+
+
+def positive(text):
+    """Be the type of a flag: a number above 0."""
+    value = float(text)
+    if not value > 0:
+        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text}")
+    return value
+
+
 def make_parser(
     doc,
     default_preset,
@@ -56,10 +77,11 @@ def make_parser(
     add("--env-package", choices=["auto", "gym", "gymnasium"], default="auto")
     add("--seed", type=int, default=0, help="seed in [0, 2**31) (default 0)")
     add("--outdir", default="results", help="parent of the run's folder")
-    add("--steps", type=int, default=steps, help=f"environment steps (default {steps})")
-    interval = {"type": int, "default": eval_interval}
+    budget = {"type": at_least(2), "default": steps}
+    add("--steps", **budget, help=f"environment steps (default {steps})")
+    interval = {"type": at_least(1), "default": eval_interval}
     add("--eval-interval", **interval, help=f"steps (default {eval_interval})")
-    n_runs = {"type": int, "default": eval_n_runs}
+    n_runs = {"type": at_least(1), "default": eval_n_runs}
     add("--eval-n-runs", **n_runs, help=f"episodes (default {eval_n_runs})")
     add("--render", action="store_true", help="open a window")
     add("--demo", action="store_true", help="evaluate only; see --load")
@@ -77,9 +99,8 @@ def make_parser(
         metavar="NAME",
         help=f"algorithm and settings (default {default_preset}); list shows all",
     )
-    add(
-        "--hidden-sizes", type=int, nargs="+", metavar="N", help="default: the preset's"
-    )
+    sizes = {"type": at_least(1), "nargs": "+", "metavar": "N"}
+    add("--hidden-sizes", **sizes, help="default: the preset's")
     add(
         "--curvature",
         choices=["hessian", "gauss_newton"],
@@ -90,14 +111,15 @@ def make_parser(
     add(
         "--workers",
         "--num-envs",
-        type=int,
+        type=at_least(0),
         help="processes that collect (default: one per core); 0 steps the environment "
         "in this process, as ChainerRL's train_agent does",
     )
-    add("--checkpoint-interval", type=int, default=10, help="updates (default 10)")
+    updates = {"type": at_least(1), "default": 10}
+    add("--checkpoint-interval", **updates, help="updates (default 10)")
     add(
         "--log-interval",
-        type=int,
+        type=at_least(1),
         metavar="N",
         help="steps between lines of progress (default: a line every ten seconds)",
     )
@@ -113,6 +135,8 @@ def parse(parser, presets):
         sys.exit()
     if not 0 <= args.seed < 2**31:
         parser.error(f"--seed {args.seed}: expected a number in [0, 2**31)")
+    if os.path.exists(args.outdir) and not os.path.isdir(args.outdir):
+        parser.error(f"--outdir {args.outdir}: expected a folder, got a file")
     if args.demo and not args.load:
         parser.error("--demo shows a saved agent: give --load DIR")
     if args.workers is None:
@@ -160,6 +184,12 @@ def changes_of(args, preset):
     changes = {"policy": dict(size), "vf": dict(size)}
     for flag, (part, key) in FLAGS.items():
         if getattr(args, flag, None) is not None:
+            if part == "optimizer" and part not in preset:
+                raise ValueError(
+                    f"expected a preset whose policy an optimiser moves for --{flag}, got "
+                    f"{preset['algorithm']}'s. Choose one of PPO, PenaltyTRPO or "
+                    "PolicyGradient: --preset list."
+                )
             changes.setdefault(part, {})[key] = getattr(args, flag)
     own_curvature = "curvature" in preset.get("step", {})
     if "optimizer" not in preset and not own_curvature:
@@ -322,7 +352,13 @@ def main(parser, presets=PRESETS, build=build, train=train):
     except Interrupted as stop:
         print(f"\n{stop}; go on with: {sys.argv[0]} --resume {args.outdir}")
         sys.exit(128 + stop.signal_number)
-    except (BadEnvironmentError, BadFileError, FileNotFoundError) as error:
+    except (
+        BadEnvironmentError,
+        BadFileError,
+        FileNotFoundError,
+        NotADirectoryError,
+        PermissionError,
+    ) as error:
         sys.exit(f"error: {error}")
     except RuntimeError as error:
         if args.gpu < 0:

@@ -201,6 +201,8 @@ def test_plan(tmp_path):
         [TASK, "seed1"],
     ]
     assert make_plan(*arguments) == folders
+    twice = make_plan(tmp_path, [TASK] * 2, ["CartPole", "CartPole-v1"], [0, 1, 0])
+    assert twice == [folders[1], folders[3]]  # two processes would share a folder
     config = read_json(os.path.join(folders[1], "config.json"))
     assert config["steps"] == TASKS["CartPole-v1"].steps
     assert config["preset"] == TASKS["CartPole-v1"].preset
@@ -233,6 +235,7 @@ def short_task(monkeypatch):
     small = {"hidden_sizes": [8]}
     agent = {"update_interval": 200}
     changes = {"agent": agent, "fit": {"epochs": 1}, "policy": small, "vf": small}
+    changes["schedules"] = {"max_kl": [1e-6, 1e-7]}  # from the second batch on
     task = Task(5000, 495.0, "chainerrl-class", changes)
     monkeypatch.setitem(TASKS, "CartPole-v1", task)
     monkeypatch.setenv("PYTHONPATH", os.path.dirname(os.path.dirname(__file__)))
@@ -268,6 +271,8 @@ def test_a_killed_run_goes_on_and_ends_as_one_that_was_not(tmp_path, short_task)
     assert not is_finished(killed) and step_of(killed) >= 2600
     assert run_all([killed], 1) == {}
     assert without_time(killed) == without_time(whole)
+    kl = read_table(os.path.join(whole, "scores.txt"))["average_kl"]
+    assert np.diff(kl).max() < 0 < kl[-1] < 0.01 / 20  # only the first had δ = 0.01
     with open(os.path.join(killed, "log.txt")) as log:
         assert "resumed at step " in log.read()
     before = os.stat(os.path.join(killed, "log.txt")).st_mtime_ns

@@ -5,7 +5,7 @@ import pathlib
 import subprocess
 import sys
 
-from chainertrpo.data import read_json
+from chainertrpo.data import read_json, read_npz
 from chainertrpo.experiments import read_table
 
 import pytest
@@ -64,12 +64,20 @@ def test_train_ppo_with_schedules_then_demo(tmp_path):
     flags = ["--env", "CartPole", "--steps", 1000, "--update-interval", 250]
     flags += ["--preset", "chainerrl-ppo-example", "--epochs", 2, "--batch-size", 50]
     flags += ["--eval-interval", 500, "--eval-n-runs", 2, "--num-envs", 1]
+    flags += ["--checkpoint-interval", 1]
     out = run("examples/train_ppo_gym.py", *flags, "--outdir", tmp_path).stdout
     assert "PPO, 250 steps a batch" in out
     (folder,) = tmp_path.iterdir()
     table = read_table(folder / "scores.txt")
     assert list(table)[-2:] == ["n_updates", "explained_variance"]
     assert table["n_updates"][-1] == 4 * 10
+    # Ten steps of Adam at a quarter of 3e-4, which the schedule has left of it.
+    ends = [
+        read_npz(folder / name / "model.npz")
+        for name in ("checkpoints/750", "1000_finish")
+    ]
+    moved = max(abs(ends[1][name] - x).max() for name, x in ends[0].items())
+    assert 0 < moved < 1.5 * 10 * 3e-4 / 4
     config = read_json(folder / "config.json")
     assert config["agent"] == "PPO" and config["settings"]["step"]["epochs"] == 2
     flags = ["--demo", "--load", folder / "best", "--eval-n-runs", 2]
@@ -141,6 +149,33 @@ def test_mistakes_are_one_line_with_a_remedy(flags, message):
     done = run(TRAIN, *flags, code=code)
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "flags, message",
+    [
+        (["--steps", 0], "--steps: expected 2 or more, got 0"),
+        (["--eval-interval", 0], "expected 1 or more, got 0"),
+        (["--eval-n-runs", 0], "expected 1 or more, got 0"),
+        (["--workers", -2], "expected 0 or more, got -2"),
+        (["--log-interval", 0], "expected 1 or more, got 0"),
+        (["--checkpoint-interval", 0], "expected 1 or more, got 0"),
+        (["--hidden-sizes", 64, 0], "expected 1 or more, got 0"),
+        (["--update-interval", 1], "expected 2 or more, got 1"),
+        (["--epochs", 0], "expected 1 or more, got 0"),
+        (["--lr", -1], "expected a number above 0, got -1"),
+        (["--entropy-coef", -1], "expected 0.0 or more, got -1"),
+        (["--reward-scale-factor", "nan"], "expected a number above 0, got nan"),
+        (["--steps", "1e6"], "invalid int value: '1e6'"),
+        (["--outdir", __file__], "expected a folder, got a file"),
+        (["--preset", "pfrl", "--lr", 0.1], "an optimiser moves for --lr, got TRPO's"),
+    ],
+)
+def test_numbers_that_cannot_work_are_one_line(flags, message):
+    code = 1 if "pfrl" in flags else 2
+    flags = ["--env", "CartPole", *flags]
+    done = run("examples/train_ppo_gym.py", *flags, code=code)
+    assert message in done.stderr and "Traceback" not in done.stderr
 
 
 def test_epochs_of_a_natural_step():

@@ -80,7 +80,8 @@ def make_plan(
     Returns
     -------
     list of str
-        The folders, seed by seed, so that every curve has its first seeds early.
+        The folders, seed by seed, so that every curve has its first seeds early; each
+        once, whatever was named twice.
 
     Raises
     ------
@@ -106,7 +107,7 @@ def make_plan(
                 )
                 path = os.path.join(outdir, "runs", env, label, f"seed{seed}")
                 folders.append(claim(path, run, run.preset))
-    return folders
+    return list(dict.fromkeys(folders))
 
 
 def _settings(label, env, steps):
