@@ -267,6 +267,22 @@ def test_the_unit_of_values_is_saved(tmp_path):
     assert np.array_equal(agent.vf(obs).array, other.vf(obs).array)
 
 
+@pytest.mark.parametrize(
+    "make_one, names",
+    [
+        (lambda **windows: make(TRPO, **windows), ("kl", "policy_step_size")),
+        (TestPPO.make_agent, ("value_loss", "policy_loss")),
+    ],
+)
+def test_every_statistic_has_its_window(make_one, names):
+    sizes = dict(zip(("value", "entropy", *names), (7, 6, 3, 2)))
+    agent = make_one(**{f"{name}_stats_window": n for name, n in sizes.items()})
+    for _ in range(5):
+        agent.update(some_paths())
+    kept = agent._statistics.get_state()
+    assert {name: len(kept[f"average_{name}"]) for name in sizes} == sizes
+
+
 def test_an_adapted_penalty_is_saved(tmp_path):
     agent = TestPenaltyTRPO.make_agent()
     agent.target_kl = 10.0
