@@ -136,6 +136,21 @@ def test_an_update_is_the_ancestors(name):
     assert len(found) == 2 or name in POLICY_ONLY
 
 
+@pytest.mark.parametrize("name", RECORDS)
+def test_what_the_last_bit_of_the_observations_moves(name):
+    """The floor: what of an error rounding alone may be."""
+    record = read_npz(FOLDER / f"{name}.npz")
+    ours = {
+        f"after/{network}{key}": record[f"before/{network}{key}"] + x
+        for network, parts in replay(record).items()
+        for key, x in parts.items()
+    }
+    near = {**record, "obs": np.nextafter(record["obs"], np.inf)}
+    found = errors(replay(near), {**record, **ours})
+    print(name, *(f"{network} {error:.1e}" for network, error in found.items()))
+    assert 0 < max(found.values()) < 1e-8
+
+
 def test_there_are_records():
     assert set(RECORDS) <= PRESETS.keys() and len(RECORDS) >= 10
 
