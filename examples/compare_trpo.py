@@ -17,6 +17,7 @@ import signal
 import sys
 
 from chainertrpo import PRESETS
+from chainertrpo.agents import describe_presets
 from chainertrpo.comparison import (
     TASK,
     draw_curves,
@@ -42,14 +43,14 @@ def parse_args():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    names = [TASK, *sorted(PRESETS)]
+    names = [TASK, *sorted(PRESETS), "list"]
     add(
         "--presets",
         nargs="+",
         choices=names,
         default=["chainerrl-reproduction"],
         metavar="NAME",
-        help="`task`, or as `train_trpo_gym.py --preset list` shows",
+        help="`task`, or others; list shows all",
     )
     add("--envs", nargs="+", default=["Hopper-v4"], metavar="ENV")
     add("--seeds", nargs="+", type=int, default=[0, 1, 2], metavar="SEED")
@@ -63,6 +64,9 @@ def parse_args():
     add("--also", nargs="+", default=[], metavar="CSV", help="tables to add")
     add("--only-report", action="store_true", help="train nothing, write what is there")
     args = parser.parse_args()
+    if "list" in args.presets:
+        print(describe_presets())
+        sys.exit()
     for name in ("steps", "jobs", "eval_interval", "eval_n_runs", "final_n_runs"):
         value = getattr(args, name)
         if value is not None and value < 1:
@@ -119,7 +123,14 @@ def main():
         report(folders, args)
     except KeyboardInterrupt:
         sys.exit("\nstopped; the same command goes on")
-    except (BadEnvironmentError, BadFileError, FileNotFoundError, ValueError) as error:
+    except (
+        BadEnvironmentError,
+        BadFileError,
+        FileNotFoundError,
+        NotADirectoryError,
+        PermissionError,
+        ValueError,
+    ) as error:
         sys.exit(f"error: {error}")
     for folder, line in failed.items():
         print(f"failed  {folder}: {line}; see log.txt there", file=sys.stderr)

@@ -132,6 +132,7 @@ def test_the_family_trains(tmp_path, preset):
 def test_presets_are_listed():
     out = run(TRAIN, "--preset", "list").stdout
     assert "sb3-contrib" in out and "openai/imitation, scripts/run_rl_mj.py" in out
+    assert run("examples/compare_trpo.py", "--presets", "list").stdout == out
 
 
 @pytest.mark.parametrize(
