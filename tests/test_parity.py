@@ -148,7 +148,7 @@ def test_what_the_last_bit_of_the_observations_moves(name):
     near = {**record, "obs": np.nextafter(record["obs"], np.inf)}
     found = errors(replay(near), {**record, **ours})
     print(name, *(f"{network} {error:.1e}" for network, error in found.items()))
-    assert 0 < max(found.values()) < 1e-8
+    assert 0 < max(found.values()) < 1e-7  # 5e-9 at most; BLAS differ
 
 
 def test_there_are_records():
