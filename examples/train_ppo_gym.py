@@ -6,8 +6,7 @@
     python examples/train_ppo_gym.py --demo --load results/<run>/best
 
 The settings are those of ChainerRL's reproduction of PPO; its other example is the preset
-chainerrl-ppo-example.  The flags are those of both, except what follows from the action
-space (--arch) and --bound-mean and --weight-decay.
+chainerrl-ppo-example.  The flags are those of both, but FFMellowmax is no --arch.
 """
 
 from chainertrpo.agents import DEFAULT_PPO_PRESET
@@ -35,4 +34,10 @@ if __name__ == "__main__":
     add("--entropy-coef", type=at_least(0.0, float), help=weight)
     add("--reward-scale-factor", type=positive, help="default: the preset's")
     add("--standardize-advantages", action="store_true", default=None)
+    decay = "weight of ½‖θ‖² without biases (default: the preset's)"
+    add("--weight-decay", type=at_least(0.0, float), help=decay)
+    within = "keep means within the bounds of actions"
+    add("--bound-mean", action="store_true", default=None, help=within)
+    kinds = "follows from the actions, which it has to fit: FFSoftmax or FFGaussian"
+    add("--arch", choices=training_script.ARCHITECTURES, help=kinds)
     training_script.main(parser)

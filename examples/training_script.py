@@ -85,6 +85,7 @@ def make_parser(
     add("--eval-n-runs", **n_runs, help=f"episodes (default {eval_n_runs})")
     add("--render", action="store_true", help="open a window")
     add("--demo", action="store_true", help="evaluate only; see --load")
+    add("--load-pretrained", action="store_true", help=argparse.SUPPRESS)
     add("--load", default="", metavar="DIR", help="a saved agent to start from")
     add(
         "--logger-level",
@@ -137,6 +138,11 @@ def parse(parser, presets):
         parser.error(f"--seed {args.seed}: expected a number in [0, 2**31)")
     if os.path.exists(args.outdir) and not os.path.isdir(args.outdir):
         parser.error(f"--outdir {args.outdir}: expected a folder, got a file")
+    if args.load_pretrained:
+        parser.error(
+            "--load-pretrained: expected a folder of yours, as nothing is downloaded "
+            "here. chainertrpo.agents.load_chainerrl reads one that ChainerRL saved"
+        )
     if args.demo and not args.load:
         parser.error("--demo shows a saved agent: give --load DIR")
     if args.workers is None:
@@ -163,8 +169,12 @@ def recall(args):
     args.env = args.env or saved.get("env", args.default_env)
     args.preset = args.preset or saved.get("preset", args.default_preset)
     del args.default_preset, args.default_env
-    args.hidden_sizes = args.hidden_sizes or saved.get("hidden_sizes")
+    for name in {"hidden_sizes", "bound_mean"} & vars(args).keys():
+        setattr(args, name, getattr(args, name) or saved.get(name))
 
+
+# What --arch names -> what kind of actions it is for.
+ARCHITECTURES = {"FFGaussian": "Box", "FFSoftmax": "Discrete"}
 
 # Flags that scripts may have -> where a preset keeps what they change.
 FLAGS = {
@@ -174,6 +184,8 @@ FLAGS = {
     "batch_size": ("step", "batch_size"),
     "entropy_coef": ("step", "entropy_coef"),
     "lr": ("optimizer", "alpha"),
+    "weight_decay": ("optimizer", "weight_decay"),
+    "bound_mean": ("policy", "bound_mean"),
     "reward_scale_factor": ("rewards", "scale"),
 }
 
@@ -191,30 +203,43 @@ def changes_of(args, preset):
                     "PolicyGradient: --preset list."
                 )
             changes.setdefault(part, {})[key] = getattr(args, flag)
+    if getattr(args, "weight_decay", None):
+        changes["optimizer"]["decay_biases"] = False  # as in ChainerRL
     own_curvature = "curvature" in preset.get("step", {})
     if "optimizer" not in preset and not own_curvature:
         changes.setdefault("step", {})["curvature"] = args.curvature
     return changes
 
 
+def check_architecture(arch, action_space):
+    """Check that what --arch names is for these actions; None is for all."""
+    kind = type(action_space).__name__
+    if arch is not None and ARCHITECTURES[arch] != kind:
+        raise ValueError(
+            f"expected actions of {ARCHITECTURES[arch]} for --arch {arch}, got {kind}. "
+            "Leave --arch out: the policy follows from the actions."
+        )
+
+
 def build(args, env):
     """Build the agent for an environment; return it, and what config.json says of it."""
     try:
+        check_architecture(getattr(args, "arch", None), env.action_space)
         changes = changes_of(args, PRESETS[args.preset])
         settings = settings_of(args.preset, **changes)
         if getattr(args, "lr", None) and "optimizer.alpha" in settings.get(
             "schedules", {}
         ):
             settings["schedules"]["optimizer.alpha"][0] = args.lr
+        made = make_agent(
+            env.observation_space,
+            env.action_space,
+            settings,
+            device=_compat.array_device(args.gpu),
+            seed=args.seed,
+        )
     except ValueError as error:  # --epochs for a preset that has none
         sys.exit(f"error: {error}")
-    made = make_agent(
-        env.observation_space,
-        env.action_space,
-        settings,
-        device=_compat.array_device(args.gpu),
-        seed=args.seed,
-    )
     if args.load:
         made.load(args.load)
     return made, {"agent": settings["algorithm"], "settings": settings}

@@ -106,6 +106,21 @@ def test_ppo_takes_the_flags_of_both_scripts_of_chainerrl(tmp_path):
     assert settings["agent"]["standardize_advantages"] is True
 
 
+def test_ppo_with_bounds_and_decay_then_demo(tmp_path):
+    flags = ["--env", "Pendulum", "--steps", 400, "--update-interval", 200]
+    flags += ["--bound-mean", "--weight-decay", 0.1, "--arch", "FFGaussian"]
+    flags += ["--eval-interval", 400, "--eval-n-runs", 1, "--num-envs", 1]
+    run("examples/train_ppo_gym.py", *flags, "--outdir", tmp_path)
+    (folder,) = tmp_path.iterdir()
+    settings = read_json(folder / "config.json")["settings"]
+    assert settings["policy"]["bound_mean"] is True
+    assert settings["optimizer"]["weight_decay"] == 0.1
+    assert settings["optimizer"]["decay_biases"] is False
+    flags = ["--demo", "--load", folder / "best", "--eval-n-runs", 1]
+    out = run("examples/train_ppo_gym.py", *flags).stdout
+    assert "BoundedGaussianPolicy" in out and "n_runs: 1" in out
+
+
 @pytest.mark.parametrize(
     "preset",
     [
@@ -170,10 +185,12 @@ def test_mistakes_are_one_line_with_a_remedy(flags, message):
         (["--steps", "1e6"], "invalid int value: '1e6'"),
         (["--outdir", __file__], "expected a folder, got a file"),
         (["--preset", "pfrl", "--lr", 0.1], "an optimiser moves for --lr, got TRPO's"),
+        (["--arch", "FFGaussian"], "expected actions of Box for --arch FFGaussian, got"),
+        (["--load-pretrained"], "load_chainerrl reads one that ChainerRL saved"),
     ],
 )
 def test_numbers_that_cannot_work_are_one_line(flags, message):
-    code = 1 if "pfrl" in flags else 2
+    code = 1 if {"pfrl", "--arch"} & set(flags) else 2
     flags = ["--env", "CartPole", *flags]
     done = run("examples/train_ppo_gym.py", *flags, code=code)
     assert message in done.stderr and "Traceback" not in done.stderr

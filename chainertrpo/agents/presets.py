@@ -26,6 +26,7 @@ from chainertrpo.agents.variants import (
 )
 from chainertrpo.policies import (
     ActorCritic,
+    BoundedGaussianPolicy,
     EmpiricalNormalization,
     GaussianPolicy,
     ScaledValueFunction,
@@ -53,7 +54,12 @@ ALGORITHMS = {
 
 
 def adam(
-    alpha=1e-3, eps=1e-8, weight_decay=0.0, max_grad_norm=None, corrected_eps=False
+    alpha=1e-3,
+    eps=1e-8,
+    weight_decay=0.0,
+    max_grad_norm=None,
+    corrected_eps=False,
+    decay_biases=True,
 ):
     """Build the optimiser of a preset.
 
@@ -67,6 +73,8 @@ def adam(
         Shrink longer gradients to this norm.
     corrected_eps : bool
         Add ε as PyTorch does: see `CorrectedEps`.
+    decay_biases : bool
+        Whether biases count in ‖θ‖²; in ChainerRL's ``NonbiasWeightDecay`` they do not.
 
     Returns
     -------
@@ -76,8 +84,13 @@ def adam(
 
     def setup(link):
         optimizer = chainer.optimizers.Adam(alpha, eps=eps).setup(link)
-        if weight_decay:
+        if weight_decay and decay_biases:
             optimizer.add_hook(chainer.optimizer_hooks.WeightDecay(weight_decay))
+        elif weight_decay:
+            for param in link.params():
+                if param.name != "b":
+                    decay = chainer.optimizer_hooks.WeightDecay(weight_decay)
+                    param.update_rule.add_hook(decay)
         if corrected_eps:
             optimizer.add_hook(CorrectedEps(eps))
         if max_grad_norm is not None:
@@ -85,6 +98,35 @@ def adam(
         return optimizer
 
     return setup
+
+
+def policy_for(obs_size, action_space, *, bound_mean=False, **settings):
+    """Build the policy of a preset.
+
+    Parameters
+    ----------
+    obs_size : int
+        S.
+    action_space : object
+        A Box or Discrete.
+    bound_mean : bool
+        Whether means stay within a Box: a `BoundedGaussianPolicy`.
+    **settings
+        Of `GaussianPolicy`; a `SoftmaxPolicy` takes those that are not about σ.
+
+    Returns
+    -------
+    GaussianPolicy or SoftmaxPolicy
+        Not on a device yet.
+    """
+    if hasattr(action_space, "n"):
+        settings = {k: v for k, v in settings.items() if not k.startswith("log_std")}
+        return SoftmaxPolicy(obs_size, int(action_space.n), **settings)
+    sizes = obs_size, int(action_space.shape[0])
+    if bound_mean:
+        bounds = action_space.low, action_space.high
+        return BoundedGaussianPolicy(*sizes, *bounds, **settings)
+    return GaussianPolicy(*sizes, **settings)
 
 
 def value_function(obs_size, *, scaled=False, **settings):
@@ -134,7 +176,7 @@ PARTS = {
     "natural_fit": (natural_fit, NaturalStep),
     "estimation": Estimation,
     "rewards": ScaledRewards,
-    "policy": GaussianPolicy,
+    "policy": (policy_for, GaussianPolicy),
     "vf": (value_function, ValueFunction),
     "optimizer": adam,
     "vf_optimizer": adam,
@@ -265,13 +307,9 @@ def make_agent(observation_space, action_space, settings, *, device=None, seed=N
     for n in observation_space.shape:
         obs_size *= int(n)
     seeds = (None, None) if seed is None else (seed, seed + 1)
-    policy = dict(parts["policy"] or {})
-    if hasattr(action_space, "n"):
-        build, n_actions = SoftmaxPolicy, int(action_space.n)
-        policy = {k: v for k, v in policy.items() if not k.startswith("log_std")}
-    else:
-        build, n_actions = GaussianPolicy, int(action_space.shape[0])
-    policy = build(obs_size, n_actions, seed=seeds[0], **policy)
+    policy = policy_for(
+        obs_size, action_space, seed=seeds[0], **(parts["policy"] or {})
+    )
     vf = value_function(obs_size, seed=seeds[1], **(parts["vf"] or {}))
     for link in (policy, vf) if device is not None else ():
         link.to_device(device)

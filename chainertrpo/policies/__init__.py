@@ -1,5 +1,6 @@
 """From observations to distributions of actions and to values."""
 
+from chainertrpo.policies.bounded import BoundedGaussianPolicy
 from chainertrpo.policies.distributions import Categorical, DiagonalGaussian
 from chainertrpo.policies.host import HostLink, host_policy
 from chainertrpo.policies.joint import ActorCritic, halves
@@ -12,6 +13,7 @@ from chainertrpo.policies.values import ScaledValueFunction, ValueFunction
 __all__ = [
     "MLP",
     "ActorCritic",
+    "BoundedGaussianPolicy",
     "Categorical",
     "DiagonalGaussian",
     "EmpiricalNormalization",

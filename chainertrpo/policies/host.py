@@ -5,6 +5,7 @@ A policy on the CPU shares its arrays with its host copy, so the copy is always 
 From a GPU the parameters are copied; the agent makes a new copy after each change.
 """
 
+from chainertrpo.policies.bounded import BoundedGaussianPolicy
 from chainertrpo.policies.models import GaussianPolicy, SoftmaxPolicy
 
 import chainer
@@ -88,6 +89,24 @@ class HostGaussian:
         return self._mean_and_log_std(obs)[0]
 
 
+class HostBoundedGaussian(HostGaussian):
+    """A `BoundedGaussianPolicy` as NumPy.
+
+    Parameters
+    ----------
+    policy : BoundedGaussianPolicy
+        The policy.
+    """
+
+    def __init__(self, policy):
+        super().__init__(policy)
+        self.middle, self.reach = _to_host(policy.middle), _to_host(policy.reach)
+
+    def _mean_and_log_std(self, obs):
+        mean, log_std = super()._mean_and_log_std(obs)
+        return numpy.tanh(mean) * self.reach + self.middle, log_std
+
+
 class HostCategorical:
     """A `SoftmaxPolicy` as NumPy.
 
@@ -164,5 +183,9 @@ def host_policy(policy):
     HostGaussian, HostCategorical or HostLink
         With ``sample(obs, rng)`` and ``most_probable(obs)``.
     """
-    known = {GaussianPolicy: HostGaussian, SoftmaxPolicy: HostCategorical}
+    known = {
+        GaussianPolicy: HostGaussian,
+        BoundedGaussianPolicy: HostBoundedGaussian,
+        SoftmaxPolicy: HostCategorical,
+    }
     return known.get(type(policy), HostLink)(policy)
