@@ -116,8 +116,8 @@ def make_parser(
         help="processes that collect (default: one per core); 0 steps the environment "
         "in this process, as ChainerRL's train_agent does",
     )
-    updates = {"type": at_least(1), "default": 10}
-    add("--checkpoint-interval", **updates, help="updates (default 10)")
+    between = "updates (default: 10, or what 50,000 steps make if that is less)"
+    add("--checkpoint-interval", type=at_least(1), help=between)
     add(
         "--log-interval",
         type=at_least(1),

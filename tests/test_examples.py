@@ -185,7 +185,10 @@ def test_mistakes_are_one_line_with_a_remedy(flags, message):
         (["--steps", "1e6"], "invalid int value: '1e6'"),
         (["--outdir", __file__], "expected a folder, got a file"),
         (["--preset", "pfrl", "--lr", 0.1], "an optimiser moves for --lr, got TRPO's"),
-        (["--arch", "FFGaussian"], "expected actions of Box for --arch FFGaussian, got"),
+        (
+            ["--arch", "FFGaussian"],
+            "expected actions of Box for --arch FFGaussian, got",
+        ),
         (["--load-pretrained"], "load_chainerrl reads one that ChainerRL saved"),
     ],
 )

@@ -20,6 +20,7 @@ from chainertrpo.experiments import (
     EpisodeLog,
     Interrupted,
     LinearInterpolationHook,
+    parallel_training,
     read_table,
     train_agent_parallel,
 )
@@ -243,6 +244,13 @@ def test_a_worker_that_raises(tmp_path, never):
     # The environment was repaired.
     train(tmp_path, resume=True)
     assert_as_if_never_stopped(tmp_path, never)
+
+
+@pytest.mark.parametrize("lost, newest", [(50_000, 1000), (350, 900), (50, 1000)])
+def test_large_batches_have_checkpoints_sooner(tmp_path, monkeypatch, lost, newest):
+    monkeypatch.setattr(parallel_training, "LOST", lost)
+    train(tmp_path, checkpoint_interval=None)
+    assert checkpoints(tmp_path)[-2:] == [newest, STEPS]
 
 
 def test_a_checkpoint_that_cannot_be_read_is_not_ignored(tmp_path):

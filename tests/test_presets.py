@@ -236,6 +236,7 @@ def test_changes_do_not_change_the_preset():
         ("pfrl", {"vf": {"settings": 1}}, "expected keys of vf"),
         ("pfrl", {"natural_fit": {"varianse": 1}}, "Did you mean variance"),
         ("pfrl", {"natural_fit": {"maxkl": 1}}, "Did you mean max_kl"),
+        ("garage", {"step": {"search": {"shrinc": 0.5}}}, "step's search among"),
         (
             "pfrl",
             {"estimation": {"value_targt": "return"}},

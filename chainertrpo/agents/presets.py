@@ -245,13 +245,19 @@ def check_keys(settings):
         target = (
             GradientStep if part == "step" and _is_gradient(settings) else PARTS[part]
         )
-        names = _keywords(target)
-        for key in values:
-            if key not in names:
-                raise ValueError(
-                    f"expected keys of {part} among {names}, got {key!r}."
-                    + _did_you_mean(key, names)
-                )
+        _check_names(part, values, target)
+        if isinstance(values.get("search"), dict):
+            _check_names(f"{part}'s search", values["search"], Backtrack)
+
+
+def _check_names(part, values, target):
+    names = _keywords(target)
+    for key in values:
+        if key not in names:
+            raise ValueError(
+                f"expected keys of {part} among {names}, got {key!r}."
+                + _did_you_mean(key, names)
+            )
 
 
 def _keywords(target):

@@ -19,6 +19,7 @@ from chainertrpo.experiments.envs import adapt
 from chainertrpo.experiments.evaluation import Evaluator
 
 TABLES = ("scores.txt", "episodes.txt")
+LOST = 50_000  # steps that a kill may cost at most, unless a batch has more
 
 
 class Interrupted(KeyboardInterrupt):  # noqa: N818 (as KeyboardInterrupt)
@@ -79,7 +80,7 @@ def train_agent_parallel(
     eval_n_episodes=10,
     eval_interval=10_000,
     eval_max_episode_len=None,
-    checkpoint_interval=10,
+    checkpoint_interval=None,
     resume=False,
     worker_timeout=30.0,
     step_hooks=(),
@@ -122,14 +123,17 @@ def train_agent_parallel(
         Steps between evaluations, which happen after updates.
     eval_max_episode_len : int, optional
         Cut evaluation episodes there.
-    checkpoint_interval : int
-        Updates between checkpoints.
+    checkpoint_interval : int, optional
+        Updates between checkpoints; by default 10, or as many as 50,000 steps make (one
+        at least) if these are fewer.
     resume : bool
         Go on from the newest checkpoint in `outdir`, if there is one.
     worker_timeout : float
         See `Collector`.
     step_hooks : sequence of callable
-        ``hook(env, agent, t)`` after every iteration, and on resuming; env is None.
+        ``hook(env, agent, t)`` after every iteration, and on resuming; env is None.  What
+        a hook sets at step t holds for the update of the n steps that follow; in
+        `train_agent`, which calls hooks after every step, for that at t.
     episode_hooks : sequence of callable
         ``hook(t, total, length)`` for every episode, after the iteration it ended in.
     save_best_so_far_agent : bool
@@ -147,6 +151,8 @@ def train_agent_parallel(
         A worker raised, died or hung; likewise.
     """
     logger = logger or logging.getLogger(__name__)
+    if checkpoint_interval is None:
+        checkpoint_interval = max(1, min(10, LOST // agent.update_interval))
     os.makedirs(outdir, exist_ok=True)
     state = load_checkpoint(outdir, agent) if resume else None
     t = state["t"] if state else 0
