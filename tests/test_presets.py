@@ -254,6 +254,7 @@ def test_a_misspelt_part_of_own_settings_is_an_error():
     settings["polcy"] = {}
     with pytest.raises(ValueError, match="Did you mean policy"):
         make_agent(env.observation_space, env.action_space, settings)
-    settings = settings_of("pfrl", step={"search": {"trials": 3}})
-    with pytest.raises(TypeError, match="trials"):
+    settings = settings_of("pfrl")
+    settings["step"]["search"] = {"trials": 3}
+    with pytest.raises(ValueError, match="step's search among .* Did you mean n_tries"):
         make_agent(env.observation_space, env.action_space, settings)
