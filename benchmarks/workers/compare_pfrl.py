@@ -13,25 +13,30 @@ import pfrl
 from train_pfrl import build
 
 
-def make_env(env_id, seed):
-    """Make an environment as PFRL's example does."""
+def make_env(env_id, seed, cut):
+    """Make an environment as PFRL's example does, or without gym's time limit.
+
+    At that limit an episode is done; at the loop's own limit it is only cut.
+    """
     env = gym.make(env_id)
+    if cut:
+        assert isinstance(env, gym.wrappers.TimeLimit)
+        env = env.env
     env.seed(seed)
     return pfrl.wrappers.CastObservationToFloat32(env)
 
 
-def evaluate(agent, env_id, seed, n_episodes, limit):
+def evaluate(agent, env, n_episodes, limit):
     """Return the statistics of some episodes."""
-    env = make_env(env_id, seed)
     return pfrl.experiments.evaluator.eval_performance(
         env, agent, None, n_episodes, max_episode_len=limit
     )
 
 
-def train(env, seed, steps, eval_interval, eval_n_runs, final_n_runs):
+def train(env, seed, steps, eval_interval, eval_n_runs, final_n_runs, cut):
     """Train; return versions, the evaluations on the way, and those of the end."""
     pfrl.utils.set_random_seed(seed)
-    training = make_env(env, seed)
+    training = make_env(env, seed, cut)
     limit = training.spec.max_episode_steps
     agent = build(training.observation_space.low.size, training.action_space.low.size)
     began = time.time()
@@ -39,7 +44,7 @@ def train(env, seed, steps, eval_interval, eval_n_runs, final_n_runs):
         pfrl.experiments.train_agent_with_evaluation(
             agent=agent,
             env=training,
-            eval_env=make_env(env, 2**32 - 1 - seed),
+            eval_env=make_env(env, 2**32 - 1 - seed, cut),
             outdir=outdir,
             steps=steps,
             eval_n_steps=None,
@@ -50,9 +55,10 @@ def train(env, seed, steps, eval_interval, eval_n_runs, final_n_runs):
         elapsed = time.time() - began
         with open(os.path.join(outdir, "scores.txt"), newline="") as file:
             scores = list(csv.DictReader(file, delimiter="\t"))
-    final = evaluate(agent, env, 2**31 + seed, final_n_runs, limit)
+    scored = [final_n_runs, limit]
+    final = evaluate(agent, make_env(env, 2**31 + seed, cut), *scored)
     agent.act_deterministically = True
-    mode = evaluate(agent, env, 2**31 + seed, final_n_runs, limit)
+    mode = evaluate(agent, make_env(env, 2**31 + seed, cut), *scored)
     packages = ("pfrl", "torch", "gym", "mujoco")
     return {
         "version": "; ".join(f"{name} {version(name)}" for name in packages),
