@@ -163,7 +163,7 @@ def step_of(folder):
     try:
         with open(os.path.join(folder, STEP)) as file:
             return int(file.read())
-    except (FileNotFoundError, ValueError):  # not begun, or just being written
+    except FileNotFoundError:  # not begun
         return 0
 
 

@@ -84,8 +84,10 @@ def learn(folder, run, agent, make, step_hooks=()):
     def note_step(env, agent, t):
         if os.getppid() != parent:  # the comparison was killed: nobody waits for this
             raise Interrupted(signal.SIGTERM)
-        with open(os.path.join(folder, STEP), "w") as file:
+        path = os.path.join(folder, STEP)
+        with open(f"{path}.new", "w") as file:
             file.write(str(t))
+        os.replace(f"{path}.new", path)  # a reader sees the old or the new
 
     began = time.time()
     train_agent_parallel(
