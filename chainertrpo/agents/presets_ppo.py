@@ -8,6 +8,7 @@ from chainertrpo.agents.presets_trpo import (
     TIME_LIMIT,
     TORCH_ADAM,
     TRPO_PRESETS,
+    vary,
 )
 
 _REPRODUCTION = TRPO_PRESETS["chainerrl-reproduction"]
@@ -96,6 +97,45 @@ PPO_PRESETS = {
         "obs_normalizer": {"clip_threshold": 10, "eps": 1e-8},
         "schedules": {"optimizer.alpha": [3e-4, 0.0]},
     },
+}
+PPO_PRESETS["baselines-ppo1"] = {
+    **_PPO,
+    "source": "openai/baselines, baselines/ppo1/run_mujoco.py and pposgd_simple.py",
+    "differs": TIME_LIMIT
+    + "the normaliser began as if a hundredth of an observation had been seen; until "
+    "February 2019 ε of the clip went to 0 too",
+    "agent": _AGENT,
+    "step": {"epochs": 10, "batch_size": 64, "clip_eps": 0.2},
+    "estimation": {"standardize_eps": 0.0, "normalizer_learns": "before_log_prob"},
+    "policy": {"init": "unit_rows", "hidden_scale": 1.0, "last_scale": 1e-2},
+    "vf": {"init": "unit_rows", "hidden_scale": 1.0, "last_scale": 1.0},
+    "optimizer": {"alpha": 3e-4, "eps": 1e-5},
+    "obs_normalizer": {"clip_threshold": 5, "eps": 0.0, "floor": 1e-2},
+    "schedules": {"optimizer.alpha": [3e-4, 0.0]},
+}
+PPO_PRESETS["drlm-ppo1"] = {
+    **PPO_PRESETS["baselines-ppo1"],
+    "source": "Deep RL that Matters (Henderson et al. 2018), baselines/ppo1/run_mujoco.py "
+    "of Breakend/baselines, 7c80811",
+    "differs": TIME_LIMIT
+    + "the normaliser began as if a hundredth of an observation had been seen",
+    "agent": {"update_interval": 2048, "gamma": 0.995, "lambd": 0.97},
+    "schedules": {},
+}
+# PPO's loss for the policy alone; the values are fitted apart, as its TRPO's are.
+PPO_PRESETS["spinningup-ppo"] = vary(
+    "spinningup-trpo",
+    "openai/spinningup, spinup/algos/tf1/ppo/ppo.py",
+    differs=TIME_LIMIT,
+    algorithm="PolicyGradient",
+    optimizer={"alpha": 3e-4},
+)
+PPO_PRESETS["spinningup-ppo"]["step"] = {
+    "epochs": 80,
+    "batch_size": None,
+    "clip_eps": 0.2,
+    "stop_kl": 0.015,  # half as much again as its target_kl
+    "stop_on": "log_ratio",
 }
 PPO_PRESETS["pfrl-ppo"] = {
     **PPO_PRESETS["chainerrl-ppo-reproduction"],
