@@ -8,7 +8,6 @@ from chainertrpo.agents.presets_trpo import (
     TIME_LIMIT,
     TORCH_ADAM,
     TRPO_PRESETS,
-    vary,
 )
 
 _REPRODUCTION = TRPO_PRESETS["chainerrl-reproduction"]
@@ -123,19 +122,19 @@ PPO_PRESETS["drlm-ppo1"] = {
     "schedules": {},
 }
 # PPO's loss for the policy alone; the values are fitted apart, as its TRPO's are.
-PPO_PRESETS["spinningup-ppo"] = vary(
-    "spinningup-trpo",
-    "openai/spinningup, spinup/algos/tf1/ppo/ppo.py",
-    differs=TIME_LIMIT,
-    algorithm="PolicyGradient",
-    optimizer={"alpha": 3e-4},
-)
-PPO_PRESETS["spinningup-ppo"]["step"] = {
-    "epochs": 80,
-    "batch_size": None,
-    "clip_eps": 0.2,
-    "stop_kl": 0.015,  # half as much again as its target_kl
-    "stop_on": "log_ratio",
+PPO_PRESETS["spinningup-ppo"] = {
+    **TRPO_PRESETS["spinningup-trpo"],
+    "source": "openai/spinningup, spinup/algos/tf1/ppo/ppo.py",
+    "differs": TIME_LIMIT,
+    "algorithm": "PolicyGradient",
+    "step": {
+        "epochs": 80,
+        "batch_size": None,
+        "clip_eps": 0.2,
+        "stop_kl": 0.015,  # half as much again as its target_kl
+        "stop_on": "log_ratio",
+    },
+    "optimizer": {"alpha": 3e-4},
 }
 PPO_PRESETS["pfrl-ppo"] = {
     **PPO_PRESETS["chainerrl-ppo-reproduction"],
