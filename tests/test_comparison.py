@@ -185,7 +185,8 @@ def published_in(tmp_path, monkeypatch, presets):
 
 def test_curves_stand_beside_the_same_algorithm(tmp_path, monkeypatch):
     place = tmp_path, monkeypatch
-    assert published_in(*place, ["cleanrl-ppo"]) == ["PPO"]
+    for name in ("cleanrl-ppo", "spinningup-ppo"):
+        assert published_in(*place, [name]) == ["PPO"]
     for name in ("npg", TASK, "somebody's"):
         assert published_in(*place, [name]) == ["TRPO", "NPG"]
     assert published_in(*place, ["nac", "cleanrl-ppo"]) == ["TRPO", "NPG", "PPO"]

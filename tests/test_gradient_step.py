@@ -196,6 +196,25 @@ def test_epochs_end_early_at_a_divergence(case, rng):
     assert report.kl == pytest.approx(kl, rel=1e-9)
 
 
+def test_epochs_end_early_at_a_log_ratio(case, rng):
+    """Looked at before each step; the one after too much of it is still taken."""
+    policy, plain, batch = case
+    log_prob = plain.log_prob(plain.theta, batch.obs, batch.action)
+    # What is bad only: its actions become less probable with every step.
+    batch = batch._replace(log_prob=log_prob, advantage=-abs(batch.advantage))
+    step = GradientStep(50, None, stop_kl=0.01, stop_on="log_ratio", chunk_rows=7)
+    report = step(policy, batch, sgd(policy, 1e-4), rng)
+    theta, n, far = plain.theta, 0, False
+    while not far:
+        moved = log_prob - plain.log_prob(theta, batch.obs, batch.action)
+        theta, n = theta + 1e-4 * plain.gain_gradient(theta, batch), n + 1
+        far = moved.mean() > 0.01
+    assert 2 < n == report.epochs < 50
+    np.testing.assert_allclose(plain.read(policy), theta, rtol=0, atol=1e-11)
+    kl = plain.kl(plain.theta, theta, batch.obs).mean()
+    assert report.kl == pytest.approx(kl, rel=1e-6)
+
+
 def test_the_penalty_adapts_by_factors_of_two():
     step = GradientStep(beta=1.0, target_kl=0.03)
     for kl, beta in [(0.019, 0.5), (0.021, 1.0), (0.044, 1.0), (0.046, 2.0)]:
@@ -268,6 +287,7 @@ def test_an_exception_changes_nothing(case, rng):
         ({"entropy_coef": -1.0}, "entropy_coef"),
         ({"beta": math.nan}, "beta"),
         ({"stop_kl": 0.0}, "stop_kl"),
+        ({"stop_on": "kl"}, "stop_on"),
         ({"target_kl": 0.01}, "beta > 0 with target_kl"),
         ({"standardize_by": "deviation"}, "standardize_by"),
         ({"standardize_eps": -1.0}, "standardize_eps"),

@@ -92,6 +92,17 @@ def test_lecun_layers_have_their_deviation():
         assert std == pytest.approx(1, abs=5 / (2 * layer.W.size) ** 0.5)
 
 
+def test_unit_rows_have_their_length_in_all_directions():
+    mlp = MLP((40, 500, 3), init="unit_rows", last_scale=0.01, seed=0)
+    for layer, length in zip(mlp, (1, 0.01)):
+        norms = np.linalg.norm(layer.W.array, axis=1)
+        np.testing.assert_allclose(norms, length, rtol=1e-6)
+    # E[wᵢwⱼ] of a random direction is δᵢⱼ/n, within 5 standard errors.
+    found = 40 * np.cov(mlp[0].W.array.T, bias=True)
+    assert abs(found - np.eye(40)).max() < 5 * (2 / 500) ** 0.5
+    assert MLP((4, 2), init="unit_rows")[0].W.array.any()
+
+
 @every_link
 def test_biases_start_at_zero(build):
     biases = [p for name, p in build(seed=0).namedparams() if name.endswith("/b")]

@@ -93,6 +93,15 @@ def test_normalises_by_its_formula(rng):
     np.testing.assert_array_equal(normalizer(data[7], update=False), y[7])
 
 
+def test_a_floor_is_for_small_variances_only(rng):
+    data = rng.standard_normal((100, 3)) * [1, 0.01, 0] + [0, 5, -3]
+    normalizer = fed(data, rng, eps=0.0, floor=1e-2)
+    truth = (data - data.mean(axis=0)) / [data[:, 0].std(), 0.1, 0.1]
+    y = normalizer(data, update=False)
+    np.testing.assert_allclose(y, truth, rtol=1e-9, atol=1e-11)
+    np.testing.assert_allclose(normalizer.inverse(y), data, rtol=1e-6, atol=1e-6)
+
+
 def test_before_any_observation_it_only_shrinks_by_eps():
     y = EmpiricalNormalization(2, eps=0.21)(np.float32([[1.1, -2.2]]), update=False)
     np.testing.assert_allclose(y, [[1, -2]], rtol=1e-6)
@@ -183,5 +192,5 @@ def test_other_shapes_are_refused_also_if_they_would_broadcast(shape):
     [{"eps": 0}, {"eps": -1}, {"eps": float("nan")}, {"clip_threshold": 0}],
 )
 def test_refuses_what_cannot_work(settings):
-    with pytest.raises(ValueError, match="eps > 0 and clip_threshold"):
+    with pytest.raises(ValueError, match="expected (eps and floor|clip_threshold)"):
         EmpiricalNormalization(2, **settings)

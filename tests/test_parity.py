@@ -159,8 +159,10 @@ def test_there_are_records():
 def test_the_comparison_sees_a_changed_setting(name):
     """What a test of equality is worth: a little of anything is noticed."""
     record = read_npz(FOLDER / f"{name}.npz")
-    algorithm = PRESETS[name]["algorithm"]
-    step = {"value_coef": 0.9} if algorithm == "PPO" else {"damping": 0.1001}
+    step = {
+        "PPO": {"value_coef": 0.9},
+        "PolicyGradient": {"entropy_coef": 1e-3},
+    }.get(PRESETS[name]["algorithm"], {"damping": 0.1001})
     for changes in ({"agent": {"gamma": 0.9901}}, {"step": step}):
         assert max(errors(replay(record, **changes), record).values()) > TOLERANCE
 
@@ -176,6 +178,15 @@ def test_the_comparison_sees_a_changed_setting(name):
         ("chainerrl-ppo-example", {"vf": {"activation": "tanh"}}),
         ("chainerrl-ppo-reproduction", {"step": {"clip_eps": 9.0}}),
         ("sb3-ppo", {"step": {"clip_eps": 9.0}}),
+        ("spinningup-ppo", {"step": {"clip_eps": 9.0}}),
+        ("spinningup-ppo", {"step": {"stop_kl": None}}),
+        ("spinningup-ppo", {"step": {"stop_on": "divergence"}}),
+        ("spinningup-ppo", {"fit": {"epochs": 79}}),
+        ("baselines-ppo1", {"step": {"clip_eps": 9.0}}),
+        ("baselines-ppo1", {"estimation": {"normalizer_learns": "before_step"}}),
+        ("baselines-ppo1", {"obs_normalizer": {"clip_threshold": None}}),
+        ("baselines-ppo1", {"obs_normalizer": {"eps": 1e-2, "floor": 0.0}}),
+        ("baselines-ppo1", {"optimizer": {"corrected_eps": True}}),
         ("baselines-ppo2", {"step": {"clip_eps": 9.0}}),
         ("baselines-ppo2", {"step": {"clip_eps_vf": None}}),
         ("baselines-ppo2", {"step": {"standardize_by": "unbiased_std"}}),

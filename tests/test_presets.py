@@ -93,6 +93,23 @@ def test_what_a_preset_says_is_what_its_agent_does():
     assert type(agent) is PPO
     agent, _ = build("chainerrl-ppo-example")
     assert agent.rewards.scale == 0.01
+    agent, _ = build("spinningup-ppo")
+    assert agent.optimizer.alpha == 3e-4 and agent.fit == ValueFit(80, None)
+    assert (agent.gamma, agent.lambd) == (0.99, 0.97)
+    agent, _ = build("baselines-ppo1")
+    assert (agent.obs_normalizer.eps, agent.obs_normalizer.floor) == (0, 0.01)
+    for layer, length in zip(agent.policy.mlp, (1, 1, 0.01)):
+        np.testing.assert_allclose((layer.W.array**2).sum(axis=1), length**2, 1e-5)
+
+
+def test_the_settings_of_deep_rl_that_matters_are_ppo1s_but_for_numbers():
+    ours, base = PRESETS["drlm-ppo1"], PRESETS["baselines-ppo1"]
+    differ = {part for part in base if ours[part] != base[part]}
+    assert differ == {"source", "differs", "agent", "schedules"}
+    assert base["schedules"] == {"optimizer.alpha": [3e-4, 0.0]}
+    assert ours["schedules"] == {}
+    agent, _ = build("drlm-ppo1")
+    assert (agent.gamma, agent.lambd, agent.update_interval) == (0.995, 0.97, 2048)
 
 
 @pytest.mark.parametrize(
@@ -122,6 +139,11 @@ def test_variants_differ_from_the_reproduction_by_what_they_are(name, step):
         ("policy-gradient", GradientStep(1, None)),
         ("chainerrl-ppo-reproduction", GradientStep(10, 64, clip_eps=0.2)),
         ("chainerrl-ppo-example", GradientStep(10, 64, clip_eps=0.2)),
+        ("baselines-ppo1", GradientStep(10, 64, clip_eps=0.2)),
+        (
+            "spinningup-ppo",
+            GradientStep(80, None, clip_eps=0.2, stop_kl=0.015, stop_on="log_ratio"),
+        ),
     ],
 )
 def test_gradient_steps_of_presets(name, step):
@@ -152,6 +174,9 @@ NETWORKS = {
     "chainerrl-ppo-reproduction": ([64, 64], 0, 2048, 5, 3e-4, 1e-5),
     "pfrl-ppo": ([64, 64], 0, 2048, 5, 3e-4, 1e-5),
     "sb3-ppo": ([64, 64], 0, 2048, 0, 3e-4, 1e-5),
+    "spinningup-ppo": ([64, 64], -0.5, 4000, 0, 1e-3, 1e-8),
+    "baselines-ppo1": ([64, 64], 0, 2048, 5, 3e-4, 1e-5),
+    "drlm-ppo1": ([64, 64], 0, 2048, 5, 3e-4, 1e-5),
     "baselines-ppo2": ([64, 64], 0, 2048, 10, 3e-4, 1e-5),
     "cleanrl-ppo": ([64, 64], 0, 2048, 10, 3e-4, 1e-5),
 }

@@ -97,6 +97,45 @@ PPO_PRESETS = {
         "schedules": {"optimizer.alpha": [3e-4, 0.0]},
     },
 }
+PPO_PRESETS["baselines-ppo1"] = {
+    **_PPO,
+    "source": "openai/baselines, baselines/ppo1/run_mujoco.py and pposgd_simple.py",
+    "differs": TIME_LIMIT
+    + "the normaliser began as if a hundredth of an observation had been seen; until "
+    "February 2019 ε of the clip went to 0 too",
+    "agent": _AGENT,
+    "step": {"epochs": 10, "batch_size": 64, "clip_eps": 0.2},
+    "estimation": {"standardize_eps": 0.0, "normalizer_learns": "before_log_prob"},
+    "policy": {"init": "unit_rows", "hidden_scale": 1.0, "last_scale": 1e-2},
+    "vf": {"init": "unit_rows", "hidden_scale": 1.0, "last_scale": 1.0},
+    "optimizer": {"alpha": 3e-4, "eps": 1e-5},
+    "obs_normalizer": {"clip_threshold": 5, "eps": 0.0, "floor": 1e-2},
+    "schedules": {"optimizer.alpha": [3e-4, 0.0]},
+}
+PPO_PRESETS["drlm-ppo1"] = {
+    **PPO_PRESETS["baselines-ppo1"],
+    "source": "Deep RL that Matters (Henderson et al. 2018), baselines/ppo1/run_mujoco.py "
+    "of Breakend/baselines, 7c80811",
+    "differs": TIME_LIMIT
+    + "the normaliser began as if a hundredth of an observation had been seen",
+    "agent": {"update_interval": 2048, "gamma": 0.995, "lambd": 0.97},
+    "schedules": {},
+}
+# PPO's loss for the policy alone; the values are fitted apart, as its TRPO's are.
+PPO_PRESETS["spinningup-ppo"] = {
+    **TRPO_PRESETS["spinningup-trpo"],
+    "source": "openai/spinningup, spinup/algos/tf1/ppo/ppo.py",
+    "differs": TIME_LIMIT,
+    "algorithm": "PolicyGradient",
+    "step": {
+        "epochs": 80,
+        "batch_size": None,
+        "clip_eps": 0.2,
+        "stop_kl": 0.015,  # half as much again as its target_kl
+        "stop_on": "log_ratio",
+    },
+    "optimizer": {"alpha": 3e-4},
+}
 PPO_PRESETS["pfrl-ppo"] = {
     **PPO_PRESETS["chainerrl-ppo-reproduction"],
     "source": "PFRL, examples/mujoco/reproduction/ppo/train_ppo.py",

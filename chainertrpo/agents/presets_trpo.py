@@ -120,7 +120,6 @@ TRPO_PRESETS = {
     "baselines-mujoco": {
         "source": "openai/baselines, baselines/trpo_mpi, defaults.py mujoco()",
         "differs": TIME_LIMIT
-        + "the normaliser floored the variance at 0.01 instead of adding it; "
         + "VecNormalize normalised observations a first time (±10), "
         "and rewards",
         "algorithm": "TRPO",
@@ -149,7 +148,7 @@ TRPO_PRESETS = {
             "last_scale": 1.0,
         },
         "vf_optimizer": ADAM,
-        "obs_normalizer": {"clip_threshold": 5},
+        "obs_normalizer": {"clip_threshold": 5, "eps": 0.0, "floor": 1e-2},
     },
     "pg-travel-trpo": {
         "source": "reinforcement-learning-kr/pg_travel, mujoco/agent/trpo_gae.py",

@@ -182,7 +182,8 @@ class PolicyGradient(OnPolicyAgent):
     """Plain policy gradient: one step of an optimiser along E[∇log π · A].
 
     (Williams 1992; Sutton et al. 2000.)  Constructor: `OnPolicyAgent`, with ``optimizer=``
-    set up with the policy.
+    set up with the policy.  ``improve=GradientStep(clip_eps=0.2)`` makes it PPO whose
+    values are fitted apart, by `ValueFit` (Spinning Up).
     """
 
     IMPROVE = GradientStep(epochs=1, batch_size=None)

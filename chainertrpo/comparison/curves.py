@@ -143,13 +143,19 @@ def _unique(axes):
 def _algorithms(rows):
     """Whose published scores stand beside these: PPO's, TRPO's and NPG's, or both."""
     found = {
-        PRESETS[name]["algorithm"]
+        _algorithm(PRESETS[name])
         for row in rows
         for name in [TASKS[row.env].preset if row.preset == TASK else row.preset]
         if name in PRESETS
     }
     natural = ("TRPO", "NPG") if found != {"PPO"} else ()
     return natural + (("PPO",) if "PPO" in found else ())
+
+
+def _algorithm(preset):
+    """Its class; or PPO, if its values are fitted apart from the clipped surrogate."""
+    clips = "clip_eps" in (preset.get("step") or {})
+    return "PPO" if clips else preset["algorithm"]
 
 
 def _mark_published(axes, env, algorithms):

@@ -8,12 +8,35 @@ import chainer.links as L
 import numpy
 from chainer import initializers
 
+
+class UnitRows(initializers.Normal):
+    """The weights of each output: a random direction of length `scale` (Baselines' normc).
+
+    Parameters
+    ----------
+    scale : float
+        Length.
+    rng : numpy.random.RandomState, optional
+        By default NumPy's global generator.
+    """
+
+    def __init__(self, scale=1.0, rng=None):
+        super().__init__(1.0, rng=rng)
+        self.length = scale
+
+    def __call__(self, array):
+        """Fill an array of shape (n_out, n_in)."""
+        super().__call__(array)
+        array *= self.length / (array * array).sum(axis=1, keepdims=True) ** 0.5
+
+
 ACTIVATIONS = {"tanh": F.tanh, "relu": F.relu}
 INITIALIZERS = {
     "lecun_normal": initializers.LeCunNormal,
     "orthogonal": initializers.Orthogonal,
     "glorot_uniform": initializers.GlorotUniform,
     "lecun_uniform": initializers.LeCunUniform,
+    "unit_rows": UnitRows,
 }
 LOG_STD = ("state_independent", "state_dependent", "shared", "fixed")
 
@@ -36,7 +59,7 @@ class MLP(chainer.ChainList):
     init : str
         ``lecun_normal`` (ChainerRL's example; std = scale/√fan_in) or ``orthogonal``
         (ChainerRL's reproduction); ``glorot_uniform`` (TensorFlow), ``lecun_uniform`` (with
-        a scale of 1/√3, PyTorch).  Biases start at zero.
+        a scale of 1/√3, PyTorch); ``unit_rows`` (Baselines' normc).  Biases start at zero.
     hidden_scale, last_scale : float
         Factors of the initial weights, of the hidden layers and of the last.
     seed : int, numpy.random.RandomState or None

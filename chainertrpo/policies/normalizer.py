@@ -74,20 +74,27 @@ class EmpiricalNormalization(chainer.Link):
     shape : int or tuple of int
         Shape of one observation.
     eps : float
-        Added to the variance: y = (x − mean) / √(var + eps).
+        Added to the variance: y = (x − mean) / √(max(var, floor) + eps).
     clip_threshold : float, optional
         Clip y to ±this; None does not clip.
     until : int, optional
         Stop learning after this many observations.
+    floor : float
+        Smaller variances count as this (Baselines, which adds nothing).
     """
 
-    def __init__(self, shape, *, eps=1e-2, clip_threshold=None, until=None):
+    def __init__(self, shape, *, eps=1e-2, clip_threshold=None, until=None, floor=0.0):
         super().__init__()
-        if not eps > 0 or (clip_threshold is not None and not clip_threshold > 0):
+        if not (eps >= 0 and floor >= 0 and eps + floor > 0):
             raise ValueError(
-                f"expected eps > 0 and clip_threshold None or > 0, got eps={eps}, "
-                f"clip_threshold={clip_threshold}."
+                f"expected eps and floor >= 0, one of them > 0, got eps={eps}, "
+                f"floor={floor}."
             )
+        if clip_threshold is not None and not clip_threshold > 0:
+            raise ValueError(
+                f"expected clip_threshold None or > 0, got {clip_threshold}."
+            )
+        self.floor = floor
         shape = (shape,) if numpy.isscalar(shape) else tuple(shape)
         self.eps, self.clip_threshold, self.until = eps, clip_threshold, until
         self.add_persistent("_mean", numpy.zeros((1, *shape)))
@@ -167,7 +174,7 @@ class EmpiricalNormalization(chainer.Link):
         Normalization
             It can be sent to another process.
         """
-        scale = 1 / numpy.sqrt(self._var[0] + self.eps)
+        scale = 1 / self._scale()
         return Normalization(self._mean[0].copy(), scale, self.clip_threshold)
 
     def inverse(self, y):
@@ -183,5 +190,8 @@ class EmpiricalNormalization(chainer.Link):
         array, float32, shape of `y`
             Observations.
         """
-        x = y * numpy.sqrt(self._var[0] + self.eps) + self._mean[0]
+        x = y * self._scale() + self._mean[0]
         return x.astype(numpy.float32)
+
+    def _scale(self):
+        return numpy.sqrt(numpy.maximum(self._var[0], self.floor) + self.eps)

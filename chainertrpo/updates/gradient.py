@@ -15,10 +15,12 @@ from chainertrpo.updates.objectives import (
     surrogate,
     value_loss,
 )
-from chainertrpo.updates.rows import minibatch, minibatches
+from chainertrpo.updates.rows import minibatch, minibatches, take
 
 import chainer
 import numpy
+
+STOPS = ("divergence", "log_ratio")
 
 
 class GradientReport(typing.NamedTuple):
@@ -88,7 +90,11 @@ class GradientStep:
         β is halved after a step of less than 2/3 of this KL divergence and doubled after
         one of more than 3/2 of it; None keeps it.
     stop_kl : float or None
-        No further epoch after one that ends with a larger mean KL divergence, nats.
+        No further epoch after one with more of what `stop_on` names, nats.
+    stop_on : str
+        ``divergence``: E[KL(π_old ‖ π)] where the epoch ends; ``log_ratio``: its estimate
+        E[log π_old − log π] by the actions taken, where the epoch begins (Spinning Up: the
+        step after too much of it is taken all the same).
     chunk_rows : int
         Rows worked on at a time for the KL divergence of the report.
     standardize_by : str or None
@@ -110,6 +116,7 @@ class GradientStep:
     chunk_rows: int = 25_000
     standardize_by: typing.Optional[str] = None
     standardize_eps: float = 1e-8
+    stop_on: str = "divergence"
 
     def __post_init__(self):
         """Raise a ValueError for values that cannot work."""  # noqa: DOC501
@@ -133,6 +140,8 @@ class GradientStep:
                 f"expected standardize_by None or of {sorted(SCALES)} and standardize_eps "
                 f">= 0, got {self.standardize_by!r}, {self.standardize_eps}."
             )
+        if self.stop_on not in STOPS:
+            raise ValueError(f"expected stop_on of {STOPS}, got {self.stop_on!r}.")
         if self.target_kl is not None and self.beta == 0:
             raise ValueError(
                 f"expected beta > 0 with target_kl={self.target_kl}: zero stays zero "
@@ -169,14 +178,16 @@ class GradientStep:
             # What is not finite is a reason in the report; NumPy need not warn of it too.
             with numpy.errstate(over="ignore", invalid="ignore"):
                 for epoch in range(1, self.epochs + 1):
+                    last = epoch == self.epochs or self._is_far(model, batch)
                     # A minibatch that runs over the end of an epoch belongs to it.
                     ends = len(losses), math.ceil(epoch * n / size)
                     losses += self._steps(
                         model, batch, optimizer, theta, rows[slice(*ends)]
                     )
-                    if self.stop_kl is not None or epoch == self.epochs:
+                    if last or (self.stop_kl and self.stop_on == "divergence"):
                         kl = self._divergence(model, batch, theta)
-                    if self.stop_kl is not None and kl > self.stop_kl:
+                        last = last or kl > self.stop_kl
+                    if last:
                         break
         except BaseException:
             restore()
@@ -246,6 +257,19 @@ class GradientStep:
             loss = loss + self.value_coef * error
             error = error.array
         return loss, (-gain.array, error)
+
+    def _is_far(self, model, batch):
+        """Whether E[log π_old − log π] over the batch says that this is the last epoch."""
+        if self.stop_kl is None or self.stop_on != "log_ratio":
+            return False
+        total, n = 0.0, len(batch.obs)
+        for i in range(0, n, self.chunk_rows):
+            part = take(batch, slice(i, i + self.chunk_rows))
+            with chainer.no_backprop_mode():
+                dist, _ = both(model(part.obs))
+                log_prob = dist.log_prob(part.action).array
+            total = total + (part.log_prob - log_prob).sum() / n
+        return float(total) > self.stop_kl
 
     def _divergence(self, model, batch, theta):
         """E[KL(π_old ‖ π)] over the batch, a float."""
