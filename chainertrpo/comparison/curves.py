@@ -105,7 +105,8 @@ def draw_curves(rows, env, path, *, statistic=interquartile_mean, name="IQM", rn
     figure = matplotlib.figure.Figure(figsize=(12, 4.6), layout="constrained")
     by_steps, by_time = figure.subplots(1, 2, sharey=True)
     for i, (key, runs) in enumerate(sorted(groups.items())):
-        label = f"{' '.join(key)} ({len(runs)} runs)"
+        count = f"{len(runs)} run{'s' * (len(runs) > 1)}"
+        label = f"{' '.join(key)} ({count})"
         _line(by_steps, *curve(runs), statistic, rng, f"C{i % 10}", label)
         if all(row.elapsed is not None for run in runs for row in run):
             timed = curve(runs, "elapsed")
