@@ -26,7 +26,10 @@ FAMILY_PRESETS = {
         "chainerrl-reproduction",
         "Schulman et al. 2016, section 5: values within a trust region",
         fit=None,
-        natural_fit={"damping": 0.1, "curvature": "gauss_newton"},
+        # In units of returns, so that the damping weighs the same whatever they are; five
+        # steps, as the regression that this replaces makes five passes.
+        natural_fit={"damping": 0.1, "curvature": "gauss_newton", "repeats": 5},
+        vf={"scaled": True},
         vf_optimizer=None,
     ),
     "trpo-repeated": vary(
