@@ -18,7 +18,7 @@ from chainertrpo import (
 )
 from chainertrpo.agents import describe_presets
 from chainertrpo.experiments import scheduled
-from chainertrpo.policies import ScaledValueFunction
+from chainertrpo.policies import ScaledValueFunction, ValueFunction
 from chainertrpo.updates import Backtrack, NaturalFit, ValueFit
 
 import numpy as np
@@ -126,9 +126,12 @@ def test_variants_differ_from_the_reproduction_by_what_they_are(name, step):
     agent, _ = build(name)
     plain, _ = build("chainerrl-reproduction")
     assert agent.improve == dataclasses.replace(plain.improve, **step)
-    natural = NaturalStep(objective="likelihood", damping=0.1, curvature="gauss_newton")
-    fit = NaturalFit(natural) if name == "trpo-natural-vf" else plain.fit
-    assert agent.fit == fit
+    fit, vf = plain.fit, ValueFunction
+    if name == "trpo-natural-vf":
+        natural = {"damping": 0.1, "curvature": "gauss_newton", "repeats": 5}
+        fit = NaturalFit(NaturalStep(objective="likelihood", **natural))
+        vf = ScaledValueFunction
+    assert agent.fit == fit and type(agent.vf) is vf
 
 
 @pytest.mark.parametrize(
