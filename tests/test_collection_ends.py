@@ -74,6 +74,20 @@ def test_a_worker_that_hangs_while_it_starts_can_be_stopped():
     assert results == [None]
 
 
+class SlowToSend:
+    def __reduce__(self):
+        time.sleep(0.5)
+        return str, ()
+
+
+def test_what_is_being_sent_ends_before_its_pipe_does():
+    """Its file descriptor may be another file's next, the next collector's for example."""
+    before = set(threading.enumerate())
+    with Collector(point, 2, 0) as collector:
+        collector.begin(SlowToSend(), 10)
+    assert set(threading.enumerate()) <= before
+
+
 def test_a_closed_collector_says_so():
     collector = Collector(point, 1, 0)
     collector.close()

@@ -27,6 +27,7 @@ import numpy
 
 POLL_SECONDS = 0.5
 PARENT_SIGNALS = (signal.SIGINT,)
+SENDER_SECONDS = 10  # writes end with their reader, if no child of it has the pipe
 ACTION_SIZE = 64  # of the last action, how much is shown in errors
 
 
@@ -217,6 +218,10 @@ class _Worker:
         handle, self._stack_path = tempfile.mkstemp(suffix=f".worker{index}")
         self._stack = os.fdopen(handle)
         self.connection, child = context.Pipe()
+        # A thread sends, because a pipe that is full would make the parent wait.
+        self._outbox, self._send_error = queue.SimpleQueue(), None
+        self._sender = threading.Thread(target=self._send_all, daemon=True)
+        self._sender.start()
         arguments = (child, make_env, index, seed, generation, self.state)
         self.process = context.Process(
             target=_work, args=(*arguments, self._stack_path), daemon=True
@@ -231,9 +236,6 @@ class _Worker:
                 f"of one, because it is sent to worker processes, got {make_env}: {error}"
             ) from error
         child.close()
-        # A thread sends, because a pipe that is full would make the parent wait.
-        self._outbox, self._send_error = queue.SimpleQueue(), None
-        threading.Thread(target=self._send_all, daemon=True).start()
 
     def send(self, message):
         self._seen, self._since = -1.0, time.monotonic()
@@ -316,8 +318,12 @@ class _Worker:
         if self.process.pid is not None:
             self.process.kill()
             self.process.join()
-            self._outbox.put(None)
-        self.connection.close()
+        self._outbox.put(None)
+        # Closed under its writer, the number of this pipe could be another file's by the
+        # time the writer's system call is made: a message would go there.
+        self._sender.join(SENDER_SECONDS)
+        if not self._sender.is_alive():
+            self.connection.close()
         self._stack.close()
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self._stack_path)
