@@ -1,6 +1,6 @@
 """Loops and files around an agent."""
 
-from chainertrpo.experiments.collection import Collected, Collector, WorkerError
+from chainertrpo.experiments.collection import Collected, Collector
 from chainertrpo.experiments.envs import (
     BadEnvironmentError,
     Env,
@@ -33,6 +33,7 @@ from chainertrpo.experiments.training import (
     train_agent_batch_with_evaluation,
     train_agent_with_evaluation,
 )
+from chainertrpo.experiments.workers import WorkerError
 
 __all__ = [
     "BadEnvironmentError",

@@ -14,9 +14,10 @@ from chainertrpo.experiments.checkpoints import (
     remove_checkpoints,
     save_checkpoint,
 )
-from chainertrpo.experiments.collection import Collector, WorkerError
+from chainertrpo.experiments.collection import Collector
 from chainertrpo.experiments.envs import adapt
 from chainertrpo.experiments.evaluation import Evaluator
+from chainertrpo.experiments.workers import WorkerError
 
 TABLES = ("scores.txt", "episodes.txt")
 LOST = 50_000  # steps that a kill may cost at most, unless a batch has more

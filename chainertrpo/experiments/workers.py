@@ -1,0 +1,262 @@
+"""A worker process, both its sides: the parent's handle on it, and what runs in it.
+
+Messages go to it by a pipe: ``("restart", generation)``, which has no answer, and
+``("collect", actor, n_steps)``, answered by ``("paths", paths, episodes)``; or by
+``("error", traceback)``, after which it ends.
+"""
+
+import contextlib
+import faulthandler
+import multiprocessing
+import multiprocessing.resource_tracker
+import os
+import queue
+import signal
+import tempfile
+import threading
+import time
+import traceback
+
+from chainertrpo.experiments.episodes import ACTION_SIZE, STATE_SIZE, Episodes
+
+import numpy
+
+PARENT_SIGNALS = (signal.SIGINT,)
+SENDER_SECONDS = 10  # writes end with their reader, if no child of it has the pipe
+
+
+class WorkerError(RuntimeError):
+    """A worker process raised, died or hung; the message holds its traceback."""
+
+
+class Worker:
+    """The parent's side of a worker process."""
+
+    def __init__(self, context, make_env, index, seed, generation):
+        self.index = index
+        self.state = context.RawArray("d", STATE_SIZE)
+        self._seen, self._since = -1.0, time.monotonic()
+        # Where the worker writes its stack; it removes the name when it has opened it.
+        handle, self._stack_path = tempfile.mkstemp(suffix=f".worker{index}")
+        self._stack = os.fdopen(handle)
+        self.connection, child = context.Pipe()
+        # A thread sends, because a pipe that is full would make the parent wait.
+        self._outbox, self._send_error = queue.SimpleQueue(), None
+        self._sender = threading.Thread(target=self._send_all, daemon=True)
+        self._sender.start()
+        arguments = (child, make_env, index, seed, generation, self.state)
+        self.process = context.Process(
+            target=_work, args=(*arguments, self._stack_path), daemon=True
+        )
+        try:
+            with _as_child():
+                self.process.start()
+        except Exception as error:
+            self.close()
+            raise ValueError(
+                "expected make_env to be a function of a module or a functools.partial "
+                f"of one, because it is sent to worker processes, got {make_env}: {error}"
+            ) from error
+        child.close()
+
+    def send(self, message):
+        """Send it, sooner or later."""
+        self._seen, self._since = -1.0, time.monotonic()
+        self._outbox.put(message)
+
+    def _send_all(self):
+        for message in iter(self._outbox.get, None):
+            try:
+                self.connection.send(message)
+            except OSError:
+                return  # its end is noticed by whoever waits for it
+            except Exception as error:
+                self._send_error = error
+                return
+
+    def receive(self):
+        """Wait for an answer.
+
+        Returns
+        -------
+        list
+            What follows "paths" in it.
+
+        Raises
+        ------
+        WorkerError
+            Its environment raised, or it died.
+        """
+        try:
+            kind, *content = self.connection.recv()
+        except (EOFError, OSError):
+            self._died()
+        if kind == "error":
+            raise WorkerError(
+                f"worker {self.index} raised in its environment, after {self._last()}:\n\n"
+                f"{content[0]}"
+            )
+        return content
+
+    def _last(self):
+        size = int(self.state[1])
+        if not size:
+            return "no step"
+        action = ", ".join(
+            f"{x:.6g}" for x in self.state[2 : 2 + min(size, ACTION_SIZE)]
+        )
+        return f"{self.state[0]:.0f} steps, last action [{action}]"
+
+    def _died(self):
+        self.process.join(5)
+        code = self.process.exitcode
+        how = (
+            f"signal {signal.Signals(-code).name}"
+            if code and code < 0
+            else f"code {code}"
+        )
+        raise WorkerError(
+            f"worker {self.index} (process {self.process.pid}) died with {how}, after "
+            f"{self._last()}.\n{self._traceback()}"
+        )
+
+    def check_alive(self, timeout):
+        """See that an answer can still come.
+
+        Parameters
+        ----------
+        timeout : float
+            As in `Collector`.
+
+        Raises
+        ------
+        WorkerError
+            It died, or it hangs.
+        ValueError
+            What it waits for cannot be sent.
+        """
+        if self._send_error is not None:
+            raise ValueError(
+                "expected an actor that can be sent to worker processes (phi a function "
+                f"of a module, not a lambda), got: {self._send_error}"
+            ) from self._send_error
+        if not self.process.is_alive() and not self.connection.poll():
+            self._died()
+        now, steps = time.monotonic(), self.state[0]
+        if steps != self._seen:
+            self._seen, self._since = steps, now
+        limit = timeout if steps else 10 * timeout
+        if now - self._since > limit:
+            with contextlib.suppress(OSError, AttributeError):
+                os.kill(self.process.pid, signal.SIGUSR1)
+                time.sleep(0.5)  # faulthandler writes the stack
+            raise WorkerError(
+                f"worker {self.index} (process {self.process.pid}) has hung for "
+                f"{limit:g} s, after {self._last()}.\n{self._traceback()}"
+            )
+
+    def _traceback(self):
+        with contextlib.suppress(OSError, ValueError):
+            self._stack.seek(0)
+            return self._stack.read()
+        return ""
+
+    def close(self):
+        """End it, at once."""
+        if self.process.pid is not None:
+            self.process.kill()
+            self.process.join()
+        self._outbox.put(None)
+        # Closed under its writer, the number of this pipe could be another file's by the
+        # time the writer's system call is made: a message would go there.
+        self._sender.join(SENDER_SECONDS)
+        if not self._sender.is_alive():
+            self.connection.close()
+        self._stack.close()
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self._stack_path)
+
+
+@contextlib.contextmanager
+def _as_child():
+    """Let a child start with one BLAS thread, and with SIGINT blocked.
+
+    Ctrl-C goes to the whole process group and is the parent's business; a child that is
+    still importing has no handler of its own yet, but it inherits the mask.
+    """
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(dict.fromkeys(names, "1"))
+    masks = hasattr(signal, "pthread_sigmask")
+    if masks:
+        # Its first start would unblock what is blocked here.
+        multiprocessing.resource_tracker.ensure_running()
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, PARENT_SIGNALS)
+    try:
+        yield
+    finally:
+        if masks:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _die_with_parent():
+    """Have a thread end this process when the parent dies, however it does."""
+    parent = multiprocessing.parent_process()
+
+    def wait():
+        parent.join()
+        os._exit(1)
+
+    if parent is not None:
+        threading.Thread(target=wait, daemon=True).start()
+
+
+def _work(connection, make_env, index, seed, generation, state, stack_path):
+    """The worker process."""
+    _die_with_parent()
+    for number in PARENT_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, PARENT_SIGNALS)
+    stack = open(stack_path, "w")  # noqa: SIM115 (as long as the process)
+    if os.name == "posix":
+        os.unlink(stack_path)
+    faulthandler.enable(stack)
+    if hasattr(faulthandler, "register"):
+        faulthandler.register(signal.SIGUSR1, stack)
+    answer = _answers(make_env, seed, index, generation, numpy.frombuffer(state))
+    next(answer)
+    while True:
+        try:
+            message = connection.recv()
+        except (EOFError, OSError):
+            return  # the parent has gone
+        try:
+            result = answer.send(message)
+        except BaseException:
+            result = ("error", traceback.format_exc())
+        try:
+            if result is not None:
+                connection.send(result)
+        except OSError:
+            return
+        if result is not None and result[0] == "error":
+            return
+
+
+def _answers(make_env, seed, index, generation, state):
+    # A coroutine: a message is sent to it, and it yields the answer.
+    message = yield
+    episodes = Episodes(make_env, seed, index, state)
+    episodes.restart(generation)
+    while True:
+        kind, *content = message
+        if kind == "restart":
+            message = yield episodes.restart(*content)
+        else:
+            message = yield ("paths", *episodes.collect(*content))
