@@ -169,12 +169,18 @@ def recall(args):
     args.env = args.env or saved.get("env", args.default_env)
     args.preset = args.preset or saved.get("preset", args.default_preset)
     del args.default_preset, args.default_env
-    for name in {"hidden_sizes", "bound_mean"} & vars(args).keys():
+    for name in {"hidden_sizes", "bound_mean", "scale_actions"} & vars(args).keys():
         setattr(args, name, getattr(args, name) or saved.get(name))
 
 
 # What --arch names -> what kind of actions it is for.
 ARCHITECTURES = {"FFGaussian": "Box", "FFSoftmax": "Discrete"}
+
+SCALE_ACTIONS = {
+    "action": "store_true",
+    "default": None,
+    "help": "let a mean of 1 and a σ of 1 be half the range of actions",
+}
 
 # Flags that scripts may have -> where a preset keeps what they change.
 FLAGS = {
@@ -186,6 +192,7 @@ FLAGS = {
     "lr": ("optimizer", "alpha"),
     "weight_decay": ("optimizer", "weight_decay"),
     "bound_mean": ("policy", "bound_mean"),
+    "scale_actions": ("policy", "scaled"),
     "reward_scale_factor": ("rewards", "scale"),
 }
 

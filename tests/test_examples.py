@@ -121,6 +121,18 @@ def test_ppo_with_bounds_and_decay_then_demo(tmp_path):
     assert "BoundedGaussianPolicy" in out and "n_runs: 1" in out
 
 
+def test_scaled_actions_then_demo(tmp_path):
+    flags = ["--env", "Pendulum", "--steps", 400, "--trpo-update-interval", 200]
+    flags += ["--scale-actions", "--eval-interval", 400, "--eval-n-runs", 1]
+    run(TRAIN, *flags, "--workers", 1, "--outdir", tmp_path)
+    (folder,) = tmp_path.iterdir()
+    assert read_json(folder / "config.json")["settings"]["policy"]["scaled"] is True
+    assert read_npz(folder / "best" / "policy.npz")["reach"] == 2
+    flags = ["--demo", "--load", folder / "best", "--eval-n-runs", 1]
+    out = run(TRAIN, *flags).stdout
+    assert "ScaledGaussianPolicy" in out and "n_runs: 1" in out
+
+
 @pytest.mark.parametrize(
     "preset",
     [

@@ -56,7 +56,8 @@ def agent_of(settings, record, dtype=np.float64):
     """An agent with the spaces and the parameters of a record."""
     n_outputs = len(record["before/policy/mlp/2/b"])
     obs_space = types.SimpleNamespace(shape=record["obs"].shape[1:])
-    action_space = types.SimpleNamespace(shape=(n_outputs,))
+    bounds = {name: record.get(name, one) for name, one in (("low", -1), ("high", 1))}
+    action_space = types.SimpleNamespace(shape=(n_outputs,), **bounds)
     if record["action"].dtype.kind == "i":
         action_space = types.SimpleNamespace(n=n_outputs)
     with chainer.using_config("dtype", dtype):
@@ -84,8 +85,8 @@ def paths_of(record):
     return [Path(*piece) for piece in pieces]
 
 
-def replay(record, dtype=np.float64, **changes):
-    """Our update from a record; {network: {name: what it moved by}}."""
+def updated(record, dtype=np.float64, **changes):
+    """An agent of ours after the update of a record."""
     for name in ("policy", "vf"):
         changes[name] = {"hidden_sizes": [8, 8], **changes.get(name, {})}
     settings = settings_of(str(record["preset"]), **changes)
@@ -104,6 +105,12 @@ def replay(record, dtype=np.float64, **changes):
     agent._streams["fit"] = Dice(record["rows"], start)
     agent.update(paths_of(record))
     assert agent.last_step.accepted
+    return agent
+
+
+def replay(record, dtype=np.float64, **changes):
+    """Our update from a record; {network: {name: what it moved by}}."""
+    agent = updated(record, dtype, **changes)
     return {
         name: {
             key: x.array - record[f"before/{name}{key}"]
@@ -151,6 +158,15 @@ def test_what_the_last_bit_of_the_observations_moves(name):
     assert 0 < max(found.values()) < 1e-7  # 5e-9 at most; BLAS differ
 
 
+@pytest.mark.parametrize("name", ["tianshou-npg", "tianshou-trpo"])
+def test_the_unit_of_values_is_the_ancestors_then(name):
+    record = read_npz(FOLDER / f"{name}.npz")
+    agent = updated(record)
+    for key, then in part(record, "then", "unit").items():
+        np.testing.assert_allclose(getattr(agent.vf, key), then, rtol=1e-7)
+    assert agent.vf.count == 512 + record["lengths"].sum()
+
+
 def test_there_are_records():
     assert set(RECORDS) <= PRESETS.keys() and len(RECORDS) >= 10
 
@@ -192,6 +208,9 @@ def test_the_comparison_sees_a_changed_setting(name):
         ("baselines-ppo2", {"step": {"standardize_by": "unbiased_std"}}),
         ("baselines-ppo2", {"optimizer": {"max_grad_norm": None}}),
         ("baselines-ppo2", {"optimizer": {"corrected_eps": True}}),
+        ("tianshou-trpo", {"policy": {"scaled": False}}),
+        ("tianshou-trpo", {"vf": {"centered": True}}),
+        ("tianshou-trpo", {"vf": {"learns": "before_fit"}}),
     ],
 )
 def test_the_comparison_sees_what_a_preset_is_for(name, changes):

@@ -5,6 +5,7 @@ import math
 from chainertrpo import ActorCritic, GaussianPolicy, ValueFit, ValueFunction
 from chainertrpo.data import Batch
 from chainertrpo.numerics import flatten
+from chainertrpo.policies import ScaledValueFunction
 from chainertrpo.updates import minibatches
 
 import chainer
@@ -34,6 +35,10 @@ def value_function(build=ValueFunction, make_optimizer=None, **settings):
     optimizer = (make_optimizer or chainer.optimizers.Adam)(0.02)
     optimizer.setup(vf)
     return vf, optimizer
+
+
+class OursScaled(ScaledValueFunction):
+    """As `Ours`."""
 
 
 # Minibatches
@@ -274,6 +279,55 @@ def test_a_joint_model_has_no_deviation_of_values():
     policy, (vf, _) = GaussianPolicy(4, 2), value_function(log_std_init=0.0)
     with pytest.raises(ValueError, match="without log_std"):
         ActorCritic(policy, vf)
+
+
+every_scaled = pytest.mark.parametrize(
+    "build", [ScaledValueFunction, OursScaled], ids=["flat", "graphs"]
+)
+
+
+@every_scaled
+@pytest.mark.parametrize("learns", ["before_fit", "after_fit"])
+@pytest.mark.parametrize("centered", [True, False])
+def test_scaled_values_are_fitted_in_their_units(float64, rng, build, centered, learns):
+    """As plain ones on standardised targets, by the moments of all or of those before."""
+    batches = [some_batch(rng), some_batch(rng)]
+    batches = [x._replace(value_target=40 + 7 * x.value_target) for x in batches]
+    vf, optimizer = value_function(build, centered=centered, learns=learns)
+    plain, plain_optimizer = value_function()
+    seen, fit = [], ValueFit(2, 16)
+    for i, batch in enumerate(batches):
+        target = batch.value_target
+        moments = [*seen, *target] if learns == "before_fit" else seen
+        seen = [*seen, *target]
+        unit, origin = 1 + 1e-6, 0
+        if len(moments):
+            unit, origin = np.std(moments) + 1e-6, np.mean(moments) * centered
+        within = batch._replace(value_target=(target - origin) / unit)
+        ways = (vf, optimizer, batch), (plain, plain_optimizer, within)
+        losses = [fit(*way, np.random.default_rng(i)).loss for way in ways]
+        assert losses[0] == pytest.approx(losses[1], rel=1e-9)
+    np.testing.assert_allclose(flatten(vf), flatten(plain), rtol=0, atol=1e-9)
+    unit, origin = np.std(seen) + 1e-6, np.mean(seen) * centered
+    expected = origin + unit * plain(batch.obs).array
+    np.testing.assert_allclose(vf(batch.obs).array, expected, rtol=1e-9)
+
+
+@every_scaled
+def test_a_fit_that_fails_leaves_the_units(rng, build):
+    vf, optimizer = value_function(build)
+    batch = some_batch(rng, dtype="float32")
+    ValueFit(1, 16)(vf, optimizer, batch, rng)
+    before = vf.moments
+    batch.value_target[3] = np.inf
+    with pytest.raises(FloatingPointError), np.errstate(invalid="ignore"):
+        ValueFit(1, 16)(vf, optimizer, batch, rng)
+    assert before == vf.moments and before[2] == 50
+
+
+def test_settings_of_scaled_values(rng):
+    with pytest.raises(ValueError, match="learns among"):
+        ScaledValueFunction(4, learns="never")
 
 
 def test_only_observations_and_targets_are_read(rng):

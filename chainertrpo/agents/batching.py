@@ -10,7 +10,12 @@ from chainertrpo.data import (
     run_on,
     standardize,
 )
-from chainertrpo.policies import ValueFunction, can_linearize, linearized
+from chainertrpo.policies import (
+    ScaledValueFunction,
+    ValueFunction,
+    can_linearize,
+    linearized,
+)
 
 import chainer
 import numpy
@@ -302,8 +307,11 @@ def _distribution(policy, obs):
 
 
 def _values(vf, obs):
-    ours = type(vf) is ValueFunction
-    value = _to_host(linearized(vf.mlp).outputs(obs) if ours else vf(obs)).reshape(-1)
+    if type(vf) in (ValueFunction, ScaledValueFunction):  # the same, on all cores
+        value = vf.value(linearized(vf.mlp).outputs(obs))
+    else:
+        value = vf(obs)
+    value = _to_host(value).reshape(-1)
     if len(value) != len(obs):
         raise ValueError(
             f"expected one value a state from vf, got {len(value)} for {len(obs)} "

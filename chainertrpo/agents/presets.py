@@ -29,6 +29,7 @@ from chainertrpo.policies import (
     BoundedGaussianPolicy,
     EmpiricalNormalization,
     GaussianPolicy,
+    ScaledGaussianPolicy,
     ScaledValueFunction,
     SoftmaxPolicy,
     ValueFunction,
@@ -100,7 +101,7 @@ def adam(
     return setup
 
 
-def policy_for(obs_size, action_space, *, bound_mean=False, **settings):
+def policy_for(obs_size, action_space, *, bound_mean=False, scaled=False, **settings):
     """Build the policy of a preset.
 
     Parameters
@@ -111,6 +112,8 @@ def policy_for(obs_size, action_space, *, bound_mean=False, **settings):
         A Box or Discrete.
     bound_mean : bool
         Whether means stay within a Box: a `BoundedGaussianPolicy`.
+    scaled : bool
+        Whether actions are in units of half a Box: a `ScaledGaussianPolicy`.
     **settings
         Of `GaussianPolicy`; a `SoftmaxPolicy` takes those that are not about σ.
 
@@ -118,14 +121,24 @@ def policy_for(obs_size, action_space, *, bound_mean=False, **settings):
     -------
     GaussianPolicy or SoftmaxPolicy
         Not on a device yet.
+
+    Raises
+    ------
+    ValueError
+        Both `bound_mean` and `scaled`, or bounds that are not finite.
     """
+    if bound_mean and scaled:
+        raise ValueError(
+            "expected bound_mean or scaled, got both: bounded means are in units of half "
+            "a range already. Take one away."
+        )
     if hasattr(action_space, "n"):
         settings = {k: v for k, v in settings.items() if not k.startswith("log_std")}
         return SoftmaxPolicy(obs_size, int(action_space.n), **settings)
     sizes = obs_size, int(action_space.shape[0])
-    if bound_mean:
-        bounds = action_space.low, action_space.high
-        return BoundedGaussianPolicy(*sizes, *bounds, **settings)
+    if bound_mean or scaled:
+        cls = BoundedGaussianPolicy if bound_mean else ScaledGaussianPolicy
+        return cls(*sizes, action_space.low, action_space.high, **settings)
     return GaussianPolicy(*sizes, **settings)
 
 
@@ -139,14 +152,26 @@ def value_function(obs_size, *, scaled=False, **settings):
     scaled : bool
         Whether it is a `ScaledValueFunction`.
     **settings
-        Of `ValueFunction`.
+        Of `ValueFunction`, or of `ScaledValueFunction`.
 
     Returns
     -------
     ValueFunction
         Not on a device yet.
+
+    Raises
+    ------
+    ValueError
+        Settings that only a `ScaledValueFunction` has, without `scaled`.
     """
-    return (ScaledValueFunction if scaled else ValueFunction)(obs_size, **settings)
+    if scaled:
+        return ScaledValueFunction(obs_size, **settings)
+    only = {"centered", "learns"} & settings.keys()
+    if only:
+        raise ValueError(
+            f"expected vf with scaled=True for {sorted(only)}, got without."
+        )
+    return ValueFunction(obs_size, **settings)
 
 
 def natural_fit(*, variance=None, **step):
@@ -177,7 +202,7 @@ PARTS = {
     "estimation": Estimation,
     "rewards": ScaledRewards,
     "policy": (policy_for, GaussianPolicy),
-    "vf": (value_function, ValueFunction),
+    "vf": (value_function, ScaledValueFunction, ValueFunction),
     "optimizer": adam,
     "vf_optimizer": adam,
     "obs_normalizer": EmpiricalNormalization,
@@ -306,6 +331,11 @@ def make_agent(observation_space, action_space, settings, *, device=None, seed=N
     -------
     OnPolicyAgent
         Of the class that ``settings["algorithm"]`` names, ready to train.
+
+    Raises
+    ------
+    ValueError
+        Settings that do not go together, or with these spaces.
     """
     check_keys(settings)
     parts = {name: settings.get(name) for name in PARTS}
@@ -334,6 +364,11 @@ def make_agent(observation_space, action_space, settings, *, device=None, seed=N
         "seed": seed,
     }
     if cls is PPO:
+        if (parts["vf"] or {}).get("scaled"):
+            raise ValueError(
+                "expected vf without scaled for PPO, whose policy and values are moved by "
+                "one loss, in units of returns. Scale rewards: rewards={'scale': 0.01}."
+            )
         model = ActorCritic(policy, vf)
         return PPO(model, adam(**parts["optimizer"])(model), normalizer, **given)
     if parts["optimizer"] is not None:

@@ -203,8 +203,7 @@ TRPO_PRESETS = {
     },
     "garage": {
         "source": "rlworkgroup/garage, garage/torch/algos/trpo.py and its benchmark",
-        "differs": TIME_LIMIT
-        + "batches were whole episodes; actions were scaled to ±1",
+        "differs": TIME_LIMIT + "batches were whole episodes",
         "algorithm": "TRPO",
         "agent": {"update_interval": 1024, "gamma": 0.99, "lambd": 0.97},
         "step": {
@@ -226,6 +225,7 @@ TRPO_PRESETS = {
             "hidden_scale": 1.0,
             "last_scale": 1.0,
             "log_std": "shared",
+            "scaled": True,
         },
         "vf": {
             "init": "glorot_uniform",
@@ -295,7 +295,7 @@ TRPO_PRESETS = {
     },
     "tianshou-trpo": {
         "source": "thu-ml/tianshou, examples/mujoco/mujoco_trpo.py",
-        "differs": EVERY_STEP + "returns were scaled by their running deviation",
+        "differs": EVERY_STEP,
         "algorithm": "TRPO",
         "agent": {"update_interval": 1024, "gamma": 0.99, "lambd": 0.95},
         "step": {
@@ -313,8 +313,16 @@ TRPO_PRESETS = {
             "hidden_scale": ROOT2,
             "last_scale": 0.01 * ROOT2,
             "log_std_init": -0.5,
+            "scaled": True,
         },
-        "vf": {"init": "orthogonal", "hidden_scale": ROOT2, "last_scale": ROOT2},
+        "vf": {
+            "init": "orthogonal",
+            "hidden_scale": ROOT2,
+            "last_scale": ROOT2,
+            "scaled": True,
+            "centered": False,
+            "learns": "after_fit",
+        },
         "vf_optimizer": {**ADAM, **TORCH_ADAM},
         "obs_normalizer": {"clip_threshold": 10, "eps": 1e-8},
         "schedules": {"vf_optimizer.alpha": [1e-3, 0.0]},

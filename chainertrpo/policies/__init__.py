@@ -1,6 +1,6 @@
 """From observations to distributions of actions and to values."""
 
-from chainertrpo.policies.bounded import BoundedGaussianPolicy
+from chainertrpo.policies.bounded import BoundedGaussianPolicy, ScaledGaussianPolicy
 from chainertrpo.policies.distributions import Categorical, DiagonalGaussian
 from chainertrpo.policies.host import HostLink, host_policy
 from chainertrpo.policies.joint import ActorCritic, halves
@@ -21,6 +21,7 @@ __all__ = [
     "HostLink",
     "LinearizedMLP",
     "LinearizedPolicy",
+    "ScaledGaussianPolicy",
     "ScaledValueFunction",
     "SoftmaxPolicy",
     "ValueFunction",

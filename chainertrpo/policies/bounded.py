@@ -1,4 +1,8 @@
-"""A Gaussian policy whose means stay within the bounds of actions."""
+"""Gaussian policies that know the bounds of actions.
+
+With bounds [c − h, c + h] an MLP's outputs can be in units of h around c.  Actions that are
+drawn may leave the bounds all the same.
+"""
 
 from chainertrpo.policies.distributions import DiagonalGaussian
 from chainertrpo.policies.models import GaussianPolicy
@@ -8,12 +12,8 @@ import chainer.functions as F
 import numpy
 
 
-class BoundedGaussianPolicy(GaussianPolicy):
-    """Means μ = c + h·tanh(MLP(s)), which cannot leave [c − h, c + h].
-
-    It is ChainerRL's ``bound_mean``; c is the middle of the bounds.  Actions are drawn
-    around μ, so they still leave the bounds.  Products and steps go through graphs; the
-    written-out forms are for policies without bounds.
+class _InBounds(GaussianPolicy):
+    """A `GaussianPolicy` with c and h beside its parameters: ``middle`` and ``reach``.
 
     Parameters
     ----------
@@ -49,6 +49,89 @@ class BoundedGaussianPolicy(GaussianPolicy):
         self.add_persistent("middle", ((low + high) / 2).astype(dtype))
         self.add_persistent("reach", ((high - low) / 2).astype(dtype))
 
+    def _placed(self, x):
+        reach, middle = (
+            self.xp.broadcast_to(a, x.shape) for a in (self.reach, self.middle)
+        )
+        return x * reach + middle
+
+
+class ScaledGaussianPolicy(_InBounds):
+    """Actions in units of half their range: μ = c + h·MLP(s) and σ = h·exp(log_std).
+
+    It is what others have by stretching [−1, 1] onto the actions of an environment
+    (Tianshou's ``action_scaling``, the ``normalize`` of rllab and garage).  Where bounds
+    are not ±1 the first σ is another one: Humanoid's are ±0.4, and most actions drawn with
+    σ = 1 are clipped there.  A natural step is the same in any unit, but for the damping.
+
+    Parameters
+    ----------
+    obs_size, action_size, low, high, hidden_sizes
+        As in `BoundedGaussianPolicy`.
+    **settings
+        Of `GaussianPolicy`.
+    """
+
+    def distribution(self, out):
+        """Return the distribution that outputs of the MLP stand for.
+
+        Parameters
+        ----------
+        out : array or Variable, shape (N, A) or (N, 2A)
+            Of the MLP.
+
+        Returns
+        -------
+        DiagonalGaussian
+            Over actions of shape (N, A).
+        """
+        unit = super().distribution(out)
+        log_reach = self.xp.broadcast_to(self.xp.log(self.reach), unit.log_std.shape)
+        return DiagonalGaussian(self._placed(unit.mean), unit.log_std + log_reach)
+
+    def fisher(self, dist, tangent, parts, weight):
+        """The Fisher matrix in the MLP's outputs and log σ, times a tangent.
+
+        Parameters
+        ----------
+        dist, tangent, parts, weight
+            As in `GaussianPolicy.fisher`.
+
+        Returns
+        -------
+        array, dict of str to array
+            As there: a mean moves h times as far as its output.
+        """
+        unit = self.reach
+        if self.log_std_kind == "state_dependent":
+            unit = self.xp.concatenate([unit, self.xp.ones_like(unit)])
+        u, heads = super().fisher(dist, tangent * unit, parts, weight)
+        return u * unit, heads
+
+
+class BoundedGaussianPolicy(_InBounds):
+    """Means μ = c + h·tanh(MLP(s)), which cannot leave [c − h, c + h].
+
+    It is ChainerRL's ``bound_mean``; σ is not scaled.  Products and steps go through
+    graphs; the written-out forms know no tanh at the end.
+
+    Parameters
+    ----------
+    obs_size, action_size : int
+        S and A.
+    low, high : array, shape (A,)
+        The bounds, finite.
+    hidden_sizes : sequence of int
+        Widths of the hidden layers.
+    **settings
+        Of `GaussianPolicy`.
+
+    Raises
+    ------
+    ValueError
+        A bound is infinite, or not below the other.
+    """
+
     def distribution(self, out):
         """Return the distribution that outputs of the MLP stand for.
 
@@ -63,7 +146,4 @@ class BoundedGaussianPolicy(GaussianPolicy):
             Over actions of shape (N, A).
         """
         free = super().distribution(out)
-        reach, middle = (
-            self.xp.broadcast_to(x, free.mean.shape) for x in (self.reach, self.middle)
-        )
-        return DiagonalGaussian(F.tanh(free.mean) * reach + middle, free.log_std)
+        return DiagonalGaussian(self._placed(F.tanh(free.mean)), free.log_std)

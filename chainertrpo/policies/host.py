@@ -5,7 +5,7 @@ A policy on the CPU shares its arrays with its host copy, so the copy is always 
 From a GPU the parameters are copied; the agent makes a new copy after each change.
 """
 
-from chainertrpo.policies.bounded import BoundedGaussianPolicy
+from chainertrpo.policies.bounded import BoundedGaussianPolicy, ScaledGaussianPolicy
 from chainertrpo.policies.models import GaussianPolicy, SoftmaxPolicy
 
 import chainer
@@ -107,6 +107,25 @@ class HostBoundedGaussian(HostGaussian):
         return numpy.tanh(mean) * self.reach + self.middle, log_std
 
 
+class HostScaledGaussian(HostGaussian):
+    """A `ScaledGaussianPolicy` as NumPy.
+
+    Parameters
+    ----------
+    policy : ScaledGaussianPolicy
+        The policy.
+    """
+
+    def __init__(self, policy):
+        super().__init__(policy)
+        self.middle, self.reach = _to_host(policy.middle), _to_host(policy.reach)
+        self.log_reach = numpy.log(self.reach)
+
+    def _mean_and_log_std(self, obs):
+        mean, log_std = super()._mean_and_log_std(obs)
+        return mean * self.reach + self.middle, log_std + self.log_reach
+
+
 class HostCategorical:
     """A `SoftmaxPolicy` as NumPy.
 
@@ -186,6 +205,7 @@ def host_policy(policy):
     known = {
         GaussianPolicy: HostGaussian,
         BoundedGaussianPolicy: HostBoundedGaussian,
+        ScaledGaussianPolicy: HostScaledGaussian,
         SoftmaxPolicy: HostCategorical,
     }
     return known.get(type(policy), HostLink)(policy)

@@ -8,6 +8,7 @@ import typing
 
 from chainertrpo._threads import row_lanes, side_by_side
 from chainertrpo.numerics import flatten, named_params, unflatten
+from chainertrpo.policies.bounded import ScaledGaussianPolicy
 from chainertrpo.policies.linearized_mlp import LinearizedMLP
 from chainertrpo.policies.models import GaussianPolicy, SoftmaxPolicy
 
@@ -17,11 +18,11 @@ from chainer import Variable, backend
 
 
 class LinearizedPolicy:
-    """A `GaussianPolicy` or `SoftmaxPolicy` around its present parameters, on a batch.
+    """A policy of ours around its present parameters, on a batch.
 
     Parameters
     ----------
-    policy : GaussianPolicy or SoftmaxPolicy
+    policy : GaussianPolicy, ScaledGaussianPolicy or SoftmaxPolicy
         The policy.
     obs : array, shape (N, S)
         Observations.
@@ -252,4 +253,4 @@ def can_linearize(policy):
     bool
         `LinearizedPolicy` takes it.
     """
-    return type(policy) in (GaussianPolicy, SoftmaxPolicy)
+    return type(policy) in (GaussianPolicy, ScaledGaussianPolicy, SoftmaxPolicy)

@@ -5,6 +5,8 @@ from chainertrpo.policies.models import MLP
 import chainer
 import numpy
 
+LEARNS = ("before_fit", "after_fit")
+
 
 class ValueFunction(chainer.Chain):
     """An MLP from observations to state values.
@@ -60,15 +62,31 @@ class ValueFunction(chainer.Chain):
         Variable, shape (N, 1)
             V(s).
         """
-        return self.mlp(obs)
+        return self.value(self.mlp(obs))
+
+    def value(self, out):
+        """Return the values that outputs of the MLP stand for: themselves.
+
+        Parameters
+        ----------
+        out : array or Variable, shape (N, 1)
+            Of the MLP.
+
+        Returns
+        -------
+        array or Variable, shape (N, 1)
+            V(s).
+        """
+        return out
 
 
 class ScaledValueFunction(ValueFunction):
-    """Values in units of the returns seen so far: V(s) = m + d·MLP(s)  (openai/imitation).
+    """Values in units of the returns seen so far: V(s) = m + d·MLP(s).
 
     The MLP need not grow to the size of returns, and steps of one length suit them all.
     m and d are the running mean and standard deviation of the targets, 0 and 1 before the
-    first; with them every value moves, also where the MLP stays.
+    first; with them every value moves, also where the MLP stays.  openai/imitation has it
+    so; Tianshou has m = 0, and takes in the targets of a batch when it has been fitted.
 
     Parameters
     ----------
@@ -76,12 +94,27 @@ class ScaledValueFunction(ValueFunction):
         S.
     hidden_sizes : sequence of int
         Widths of the hidden layers.
+    centered : bool
+        False: m stays 0; d is what it is anyway.
+    learns : str
+        ``before_fit`` or ``after_fit``: when m and d take in the targets of a batch.
     **settings
         Of `ValueFunction`.
     """
 
-    def __init__(self, obs_size, hidden_sizes=(64, 64), **settings):
+    def __init__(
+        self,
+        obs_size,
+        hidden_sizes=(64, 64),
+        *,
+        centered=True,
+        learns="before_fit",
+        **settings,
+    ):
+        if learns not in LEARNS:
+            raise ValueError(f"expected learns among {LEARNS}, got {learns!r}.")
         super().__init__(obs_size, hidden_sizes, **settings)
+        self.centered, self.learns = centered, learns
         self.add_persistent("_mean", numpy.zeros(1))
         self.add_persistent("_var", numpy.ones(1))
         self.add_persistent("count", numpy.array(0))
@@ -90,6 +123,20 @@ class ScaledValueFunction(ValueFunction):
     def unit(self):
         """d, array of shape (1,), float64; never 0."""
         return self.xp.sqrt(self._var) + 1e-6
+
+    @property
+    def origin(self):
+        """m, array of shape (1,), float64."""
+        return self._mean if self.centered else self._mean * 0
+
+    @property
+    def moments(self):
+        """Mean and variance of the targets so far, and their number."""
+        return self._mean.copy(), self._var.copy(), self.count.copy()
+
+    @moments.setter
+    def moments(self, moments):
+        self._mean[...], self._var[...], self.count[...] = moments
 
     def experience(self, target):
         """Merge targets into m and d.
@@ -106,19 +153,33 @@ class ScaledValueFunction(ValueFunction):
         self._mean += rate * delta
         self._var += rate * (target.var() - self._var) + rate * (1 - rate) * delta**2
 
-    def forward(self, obs):
-        """Return the values of states.
+    def value(self, out):
+        """Return the values that outputs of the MLP stand for.
 
         Parameters
         ----------
-        obs : array or Variable, shape (N, S)
-            Observations, normalised if the agent normalises.
+        out : array or Variable, shape (N, 1)
+            Of the MLP.
 
         Returns
         -------
-        Variable, shape (N, 1)
-            V(s).
+        array or Variable, shape (N, 1)
+            m + d·out.
         """
-        out = self.mlp(obs)
-        mean, unit = (x.astype(out.dtype) for x in (self._mean, self.unit))
-        return out * unit + mean
+        origin, unit = (x.astype(out.dtype) for x in (self.origin, self.unit))
+        return out * unit + origin
+
+    def in_units(self, target):
+        """Return what the MLP should put out, the inverse of `value`.
+
+        Parameters
+        ----------
+        target : array, shape (N,)
+            Returns.
+
+        Returns
+        -------
+        array, shape (N,)
+            (target − m)/d, of the dtype of `target`.
+        """
+        return ((target - self.origin) / self.unit).astype(target.dtype)

@@ -14,10 +14,10 @@ import math
 
 from chainertrpo.policies import (
     ActorCritic,
+    GaussianPolicy,
     LinearizedMLP,
     SoftmaxPolicy,
     ValueFunction,
-    can_linearize,
 )
 from chainertrpo.updates.flat_adam import FlatAdam, can_be_flat
 from chainertrpo.updates.regression import layers_of
@@ -45,7 +45,7 @@ def can_step_flat(step, model, optimizer):
     policy, vf = _halves(model)
     return (
         step.beta == 0
-        and can_linearize(policy)
+        and type(policy) in (GaussianPolicy, SoftmaxPolicy)
         and (vf is None or type(vf) is ValueFunction)
         and can_be_flat(optimizer)
     )

@@ -5,7 +5,7 @@ import typing
 
 from chainertrpo.policies import DiagonalGaussian, ScaledValueFunction
 from chainertrpo.updates.natural import NaturalStep
-from chainertrpo.updates.value import FitReport
+from chainertrpo.updates.value import FitReport, units_learned
 
 import chainer
 import chainer.functions as F
@@ -31,8 +31,8 @@ class NaturalFit:
 
     V is taken for the mean of a Gaussian, whose log likelihood a `NaturalStep` raises
     within a trust region (Schulman et al. 2016, section 5).  Ho and Ermon's code fits its
-    value function in this way.  A `ScaledValueFunction` has its unit from the targets
-    first.
+    value function in this way.  A `ScaledValueFunction` learns its unit from the
+    targets.
 
     Attributes
     ----------
@@ -77,14 +77,17 @@ class NaturalFit:
         FitReport
             Steps taken, and the mean squared error before.
         """
-        target, unit = batch.value_target, vf.xp.ones(1)
-        if isinstance(vf, ScaledValueFunction):
-            vf.experience(target)
-            unit = vf.unit
+        target = batch.value_target
+        with units_learned(vf, target):
+            return self._fit(vf, target, batch, rng)
+
+    def _fit(self, vf, target, batch, rng):
         with chainer.no_backprop_mode():
             error = F.reshape(vf(batch.obs), target.shape).array - target
-        loss = (error * error).mean()
-        variance = loss if self.variance is None else self.variance * unit**2
+        loss = variance = (error * error).mean()
+        if self.variance is not None:
+            unit = vf.unit if isinstance(vf, ScaledValueFunction) else vf.xp.ones(1)
+            variance = self.variance * unit**2
         log_std = 0.5 * vf.xp.log(variance + 1e-8).reshape(1).astype(target.dtype)
         belief = _Belief(vf, log_std)
         report = self.step(

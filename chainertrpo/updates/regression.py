@@ -7,7 +7,7 @@ plain Adam the same steps are written out: gradients from `LinearizedMLP`, and `
 
 import math
 
-from chainertrpo.policies import LinearizedMLP, ValueFunction
+from chainertrpo.policies import LinearizedMLP, ScaledValueFunction, ValueFunction
 from chainertrpo.policies.distributions import LOG_2PI
 from chainertrpo.updates.flat_adam import FlatAdam, can_be_flat
 
@@ -25,13 +25,14 @@ def can_fit_flat(vf, optimizer):
     Returns
     -------
     bool
-        A `ValueFunction` itself, and plain Adam.
+        A `ValueFunction` or `ScaledValueFunction` itself, and plain Adam.
     """
-    return type(vf) is ValueFunction and can_be_flat(optimizer)
+    ours = type(vf) in (ValueFunction, ScaledValueFunction)
+    return ours and can_be_flat(optimizer)
 
 
 def fit_flat(vf, optimizer, obs, target, batches):
-    """Regress a value function on targets, one Adam step a minibatch.
+    """Regress a value function's MLP on targets, one Adam step a minibatch.
 
     With a ``log_std`` −log N(target; V, σ²) is minimised: its derivatives are (V − y)/σ² by
     V and 1 − (V − y)²/σ² by log σ.
@@ -45,7 +46,7 @@ def fit_flat(vf, optimizer, obs, target, batches):
     obs : array, shape (N, S)
         Inputs.
     target : array, shape (N,)
-        Targets.
+        Targets of the MLP.
     batches : sequence of array of int
         Row indices of each minibatch.
 

@@ -1,11 +1,12 @@
 """Fits of a value function to the targets of a batch."""
 
+import contextlib
 import dataclasses
 import math
 import typing
 
 from chainertrpo._threads import single_blas_thread
-from chainertrpo.policies import DiagonalGaussian
+from chainertrpo.policies import DiagonalGaussian, ScaledValueFunction
 from chainertrpo.updates.regression import can_fit_flat, fit_flat
 from chainertrpo.updates.rows import minibatches
 
@@ -21,7 +22,8 @@ class FitReport(typing.NamedTuple):
     n_updates : int
         Steps of the optimiser.
     loss : float
-        Mean loss over the minibatches, each before its step.
+        Mean loss over the minibatches, each before its step; of a `ScaledValueFunction` in
+        its units.
     """
 
     n_updates: int
@@ -44,12 +46,46 @@ def fitted_with_the_policy(vf, optimizer, batch, rng):
     return FitReport(0, math.nan)
 
 
+@contextlib.contextmanager
+def units_learned(vf, target):
+    """Have a `ScaledValueFunction` learn its units from targets when it is to.
+
+    On an error it has the units of before.
+
+    Parameters
+    ----------
+    vf : chainer.Link
+        Any value function.
+    target : array, shape (N,)
+        Returns.
+
+    Yields
+    ------
+    array, shape (N,)
+        The targets in its units; of any other value function, as they are.
+    """
+    if not isinstance(vf, ScaledValueFunction):
+        yield target
+        return
+    before = vf.moments
+    if vf.learns == "before_fit":
+        vf.experience(target)
+    try:
+        yield vf.in_units(target)
+    except BaseException:
+        vf.moments = before
+        raise
+    if vf.learns == "after_fit":
+        vf.experience(target)
+
+
 @dataclasses.dataclass(frozen=True)
 class ValueFit:
     """minimise E[(V(s) − target)²] over minibatches.
 
     Of a value function with a ``log_std`` (see `ValueFunction`) it is
-    E[−log N(target; V(s), σ²)], and σ is fitted with it.
+    E[−log N(target; V(s), σ²)], and σ is fitted with it.  A `ScaledValueFunction` is fitted
+    in its units, and learns them here.
 
     Attributes
     ----------
@@ -99,22 +135,26 @@ class ValueFit:
         rows = minibatches(len(batch.obs), size, self.epochs, rng)
         rows = vf.device.send(numpy.array(rows, dtype=int).reshape(-1, size))
         fit = fit_flat if can_fit_flat(vf, optimizer) else _fit_by_graphs
-        with numpy.errstate(over="ignore", invalid="ignore"):  # it is an error below
-            total = fit(vf, optimizer, batch.obs, batch.value_target, rows)
-        loss = float(total) / max(len(rows), 1)
-        if not math.isfinite(loss):
-            raise FloatingPointError(
-                f"expected a finite loss of the value function, got {loss}. Lower the "
-                "learning rate, or clip observations and rewards."
-            )
+        with units_learned(vf, batch.value_target) as target:
+            with numpy.errstate(
+                over="ignore", invalid="ignore"
+            ):  # it is an error below
+                total = fit(vf, optimizer, batch.obs, target, rows)
+            loss = float(total) / max(len(rows), 1)
+            if not math.isfinite(loss):
+                raise FloatingPointError(
+                    f"expected a finite loss of the value function, got {loss}. Lower the "
+                    "learning rate, or clip observations and rewards."
+                )
         return FitReport(len(rows), loss)
 
 
 def _fit_by_graphs(vf, optimizer, obs, target, batches):
     total = 0.0
+    net = vf.mlp if isinstance(vf, ScaledValueFunction) else vf
     for index in batches:
         y = target[index]
-        value = F.reshape(vf(obs[index]), y.shape)
+        value = F.reshape(net(obs[index]), y.shape)
         if getattr(vf, "log_std", None) is None:
             loss = F.mean_squared_error(value, y)
         else:

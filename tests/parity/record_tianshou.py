@@ -22,7 +22,13 @@ torch.set_default_dtype(torch.float64)
 torch.float = torch.float32 = torch.float64
 torch.Tensor.float = torch.Tensor.double
 
-SETTINGS = {"gamma": 0.99, "gae_lambda": 0.95, "optim_critic_iters": 20}
+SETTINGS = {
+    "gamma": 0.99,
+    "gae_lambda": 0.95,
+    "optim_critic_iters": 20,
+    "return_scaling": True,
+}
+BOUND = 0.5  # of actions; Tianshou's policy knows ±1 only
 SEARCH = {"max_kl": 0.01, "backtrack_coeff": 0.8, "max_backtracks": 10}
 
 
@@ -68,6 +74,14 @@ def buffer_of(data):
     return buffer
 
 
+def units_of(returns):
+    return {
+        "_mean": numpy.array([returns.mean]),
+        "_var": numpy.array([returns.var]),
+        "count": numpy.array(returns.count),
+    }
+
+
 def record(preset, algorithm, **settings):
     actor = ContinuousActorProbabilistic(
         preprocess_net=net(), action_shape=(ACTION_SIZE,), unbounded=True
@@ -79,7 +93,8 @@ def record(preset, algorithm, **settings):
     policy = ProbabilisticActorPolicy(
         actor=actor,
         dist_fn=gaussian,
-        action_space=gymnasium.spaces.Box(-1, 1, (ACTION_SIZE,)),
+        action_space=gymnasium.spaces.Box(-BOUND, BOUND, (ACTION_SIZE,)),
+        action_scaling=True,
     )
     learner = algorithm(
         policy=policy,
@@ -88,12 +103,20 @@ def record(preset, algorithm, **settings):
         **SETTINGS,
         **settings,
     )
+    returns = learner.ret_rms
+    returns.mean, returns.var, returns.count = 5.0, 900.0, 512  # of earlier batches
+    units = [units_of(returns)]
     data = experience()
     before = {"policy": arrays_of(actor), "vf": arrays_of(critic)}
     with policy_within_training_step(policy):
         learner.update(buffer=buffer_of(data), batch_size=None, repeat=1)
     after = {"policy": arrays_of(actor), "vf": arrays_of(critic)}
-    write(preset, data, before, after, ["tianshou", "torch", "numpy"])
+    units.append(units_of(returns))
+    data["action"] = BOUND * data["action"]  # as an environment is given them
+    data["low"], data["high"] = -BOUND, BOUND
+    given, then = ({"unit": x} for x in units)
+    packages = ["tianshou", "torch", "numpy"]
+    write(preset, data, before, after, packages, given=given, then=then)
 
 
 if __name__ == "__main__":
