@@ -38,9 +38,9 @@ from chainertrpo.data.minari_sets import (
     write_minari,
 )
 from chainertrpo.experiments import BadEnvironmentError, make_env
-from chainertrpo.experiments.envs import import_package
 from chainertrpo.experiments.fixed_horizon import FixedHorizon
 from chainertrpo.experiments.keyboard import keys_of, record_keyboard
+from chainertrpo.experiments.packages import import_package
 from chainertrpo.experiments.recording import record_episodes
 from chainertrpo.experiments.replay import replay
 from chainertrpo.experiments.video import write_gif

@@ -10,7 +10,7 @@ from chainertrpo.experiments import (
     make_env,
     resolve,
 )
-from chainertrpo.experiments.envs import import_package
+from chainertrpo.experiments.packages import import_package
 
 import numpy as np
 import pytest

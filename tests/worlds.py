@@ -1,7 +1,7 @@
 """Small environments with known answers, in gym's old interface and the new."""
 
 from chainertrpo.data import Path
-from chainertrpo.experiments.envs import import_package
+from chainertrpo.experiments.packages import import_package
 
 import numpy as np
 

@@ -1,20 +1,14 @@
 """Loops and files around an agent."""
 
 from chainertrpo.experiments.collection import Collected, Collector
-from chainertrpo.experiments.envs import (
-    BadEnvironmentError,
-    Env,
-    SerialVectorEnv,
-    adapt,
-    make_env,
-    resolve,
-)
+from chainertrpo.experiments.envs import Env, adapt, make_env
 from chainertrpo.experiments.evaluation import (
     Evaluator,
     eval_performance,
     run_evaluation_episodes,
 )
 from chainertrpo.experiments.hooks import EpisodeLog, LinearInterpolationHook, scheduled
+from chainertrpo.experiments.packages import BadEnvironmentError, resolve
 from chainertrpo.experiments.parallel_training import (
     Interrupted,
     available_cores,
@@ -33,6 +27,7 @@ from chainertrpo.experiments.training import (
     train_agent_batch_with_evaluation,
     train_agent_with_evaluation,
 )
+from chainertrpo.experiments.vector_env import SerialVectorEnv
 from chainertrpo.experiments.workers import WorkerError
 
 __all__ = [
