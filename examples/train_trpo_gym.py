@@ -25,5 +25,5 @@ if __name__ == "__main__":
         type=training_script.at_least(2),
         help="steps a batch (default: the preset's)",
     )
-    parser.add_argument("--scale-actions", **training_script.SCALE_ACTIONS)
+    training_script.add_scale_actions(parser)
     training_script.main(parser)

@@ -128,6 +128,16 @@ def make_parser(
     return parser
 
 
+def add_scale_actions(parser):
+    """Add the flags for the unit of actions."""
+    group = parser.add_mutually_exclusive_group()
+    own = {"dest": "scale_actions", "default": None}
+    text = "let a mean or a σ of 1 be half the range of actions"
+    group.add_argument("--scale-actions", action="store_true", help=text, **own)
+    text = "let them be as they are (default: the preset's)"
+    group.add_argument("--no-scale-actions", action="store_false", help=text, **own)
+
+
 def parse(parser, presets):
     """Read the command line."""
     args = parser.parse_args()
@@ -166,21 +176,19 @@ def recall(args):
             raise BadFileError(
                 f"{folder}: a run with --workers 0 has no checkpoints to resume from."
             )
+    # What the preset was then; its name may stand for something else by now.
+    own = args.preset is None or args.resume
+    args.settings = saved.get("settings") if own else None
     args.env = args.env or saved.get("env", args.default_env)
     args.preset = args.preset or saved.get("preset", args.default_preset)
     del args.default_preset, args.default_env
     for name in {"hidden_sizes", "bound_mean", "scale_actions"} & vars(args).keys():
-        setattr(args, name, getattr(args, name) or saved.get(name))
+        if getattr(args, name) is None:
+            setattr(args, name, saved.get(name))
 
 
 # What --arch names -> what kind of actions it is for.
 ARCHITECTURES = {"FFGaussian": "Box", "FFSoftmax": "Discrete"}
-
-SCALE_ACTIONS = {
-    "action": "store_true",
-    "default": None,
-    "help": "let a mean of 1 and a σ of 1 be half the range of actions",
-}
 
 # Flags that scripts may have -> where a preset keeps what they change.
 FLAGS = {
@@ -233,7 +241,7 @@ def build(args, env):
     try:
         check_architecture(getattr(args, "arch", None), env.action_space)
         changes = changes_of(args, PRESETS[args.preset])
-        settings = settings_of(args.preset, **changes)
+        settings = settings_of(args.settings or args.preset, **changes)
         if getattr(args, "lr", None) and "optimizer.alpha" in settings.get(
             "schedules", {}
         ):

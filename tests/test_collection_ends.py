@@ -1,6 +1,7 @@
 """Collections that are stopped and closed, and what the end of a program leaves."""
 
 import functools
+import multiprocessing
 import os
 import signal
 import threading
@@ -82,9 +83,68 @@ class SlowToSend:
 
 def test_what_is_being_sent_ends_before_its_pipe_does():
     """Its file descriptor may be another file's next, the next collector's for example."""
-    before = set(threading.enumerate())
+    before, closed = set(threading.enumerate()), []
     with Collector(point, 2, 0) as collector:
+        for worker in collector._workers:
+            end_of(worker, closed)
         collector.begin(SlowToSend(), 10)
+    assert closed == [True, True] and set(threading.enumerate()) <= before
+
+
+def end_of(worker, closed):
+    """Note at the end of a worker's pipe whether nobody writes any more."""
+    close = worker.connection.close
+
+    def noted():
+        closed.append(not worker._sender.is_alive())
+        close()
+
+    worker.connection.close = noted
+
+
+class Forking(Slow):
+    """A point with a process of its own, which inherits all that its own does."""
+
+    def __init__(self, **settings):
+        super().__init__(**settings)
+        if os.fork() == 0:
+            os.closerange(0, 3)  # the test's output can end before it does
+            time.sleep(10)
+            os._exit(0)
+
+
+@linux
+def test_closing_does_not_wait_for_what_environments_started():
+    """Their processes hold the pipe, in which there is no room for a second message."""
+    policy = GaussianPolicy(2, 1, (600, 600), seed=0)
+    actor = TRPO(policy, *parts()[1:], seed=0).actor()  # 1.4 MB
+    before = set(threading.enumerate())
+    with Collector(functools.partial(point, cls=Forking), 1, 0) as collector:
+        collector.collect(actor, 1)
+        for _ in range(2):
+            collector.begin(actor, 100_000)
+        time.sleep(0.2)
+        start = time.monotonic()
+    assert time.monotonic() - start < 5
+    assert set(threading.enumerate()) <= before
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
+def test_a_start_that_breaks_off_leaves_nothing(monkeypatch, error):
+    """The second of three workers has just started, or has not; so Ctrl-C can come."""
+    started, start = [], multiprocessing.context.SpawnProcess.start
+
+    def breaking(process):
+        started.append(process)
+        start(process)
+        if len(started) == 2:
+            raise error
+
+    monkeypatch.setattr(multiprocessing.context.SpawnProcess, "start", breaking)
+    before = set(threading.enumerate())
+    with pytest.raises(KeyboardInterrupt if error is KeyboardInterrupt else ValueError):
+        Collector(point, 3, 0)
+    assert len(started) == 2 and no_process_is_left()
     assert set(threading.enumerate()) <= before
 
 

@@ -1,5 +1,6 @@
 """The examples, as a user runs them: real processes, tiny budgets."""
 
+import json
 import os
 import pathlib
 import subprocess
@@ -121,6 +122,20 @@ def test_ppo_with_bounds_and_decay_then_demo(tmp_path):
     assert "BoundedGaussianPolicy" in out and "n_runs: 1" in out
 
 
+def test_a_run_goes_on_with_the_settings_that_it_has(tmp_path):
+    """Those in its config.json, whatever its preset's name stands for by now."""
+    flags = ["--env", "CartPole", "--steps", 400, "--trpo-update-interval", 200]
+    flags += ["--checkpoint-interval", 1, "--eval-interval", 200, "--eval-n-runs", 1]
+    run(TRAIN, *flags, "--workers", 1, "--outdir", tmp_path)
+    (folder,) = tmp_path.iterdir()
+    config = read_json(folder / "config.json")
+    config["steps"], config["settings"]["step"]["max_kl"] = 600, 1e-6
+    (folder / "config.json").write_text(json.dumps(config))
+    run(TRAIN, "--resume", folder)
+    kl = read_table(folder / "scores.txt")["average_kl"]  # means over updates so far
+    assert 2 * kl[1] > 1e-3 and 0 < 3 * kl[2] - 2 * kl[1] < 2e-6
+
+
 def test_scaled_actions_then_demo(tmp_path):
     flags = ["--env", "Pendulum", "--steps", 400, "--trpo-update-interval", 200]
     flags += ["--scale-actions", "--eval-interval", 400, "--eval-n-runs", 1]
@@ -131,6 +146,10 @@ def test_scaled_actions_then_demo(tmp_path):
     flags = ["--demo", "--load", folder / "best", "--eval-n-runs", 1]
     out = run(TRAIN, *flags).stdout
     assert "ScaledGaussianPolicy" in out and "n_runs: 1" in out
+    flags = ["--env", "Pendulum", "--steps", 200, "--trpo-update-interval", 200]
+    flags += ["--preset", "tianshou-trpo", "--no-scale-actions", "--workers", 1]
+    out = run(TRAIN, *flags, "--eval-n-runs", 1, "--outdir", tmp_path).stdout
+    assert " GaussianPolicy, " in out
 
 
 @pytest.mark.parametrize(

@@ -325,6 +325,34 @@ def test_scaled_values_are_fitted_in_their_own_unit(float64, rng):
     np.testing.assert_allclose(vf(obs).array, mean + unit * plain(obs).array, rtol=1e-6)
 
 
+def test_scaled_values_learn_after_a_natural_fit_if_asked(float64, rng):
+    """The step is in the units of before, here 1 and 0 as those of a plain function."""
+    vf, plain = ScaledValueFunction(3, (4,), learns="after_fit"), ValueFunction(3, (4,))
+    plain.copyparams(vf)
+    vf._var *= (1 - 1e-6) ** 2  # so that its unit is 1
+    batch = make_batch_of(rng.standard_normal((30, 3)), 40 + rng.standard_normal(30))
+    for one in (vf, plain):
+        NaturalFit(variance=0.5)(one, None, batch, np.random.default_rng(0))
+    np.testing.assert_allclose(flatten(vf), flatten(plain), rtol=1e-9)
+    np.testing.assert_allclose(vf._mean, batch.value_target.mean())
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_natural_fit_to_what_is_not_finite_is_an_error(rng, bad):
+    vf = ScaledValueFunction(3, (4,))
+    batch = make_batch_of(
+        rng.standard_normal((30, 3)).astype("f"), rng.standard_normal(30).astype("f")
+    )
+    NaturalFit()(vf, None, batch, rng)
+    before, theta = vf.moments, flatten(vf)
+    batch.value_target[3] = bad
+    with pytest.raises(FloatingPointError, match="finite loss"), np.errstate(
+        all="ignore"
+    ):
+        NaturalFit()(vf, None, batch, rng)
+    assert vf.moments == before and np.array_equal(flatten(vf), theta)
+
+
 def test_scaled_values_are_float32_as_the_others_are(rng):
     vf = ScaledValueFunction(3, (4,), seed=0)
     vf.experience(1e6 + rng.standard_normal(9).astype("f"))

@@ -18,7 +18,11 @@ from chainertrpo import (
 )
 from chainertrpo.agents import describe_presets
 from chainertrpo.experiments import scheduled
-from chainertrpo.policies import ScaledValueFunction, ValueFunction
+from chainertrpo.policies import (
+    ScaledGaussianPolicy,
+    ScaledValueFunction,
+    ValueFunction,
+)
 from chainertrpo.updates import Backtrack, NaturalFit, ValueFit
 
 import numpy as np
@@ -73,6 +77,7 @@ def test_what_a_preset_says_is_what_its_agent_does():
     assert hooks["WeightDecay"].rate == 1e-3 and hooks["CorrectedEps"].eps == 1e-8
     agent, _ = build("garage")
     assert agent.policy.log_std.shape == agent.vf.log_std.shape == (1,)
+    assert type(agent.policy) is ScaledGaussianPolicy
     assert agent.estimation.pad_to == 1000
     agent, _ = build("openai-imitation")
     assert isinstance(agent.fit, NaturalFit) and agent.vf_optimizer is None
@@ -275,6 +280,23 @@ def test_changes_do_not_change_the_preset():
 def test_a_misspelt_key_is_an_error(name, changes, message):
     with pytest.raises(ValueError, match=message):
         settings_of(name, **changes)
+
+
+@pytest.mark.parametrize(
+    "name, changes, message",
+    [
+        (
+            "pfrl",
+            {"vf": {"learns": "after_fit"}},
+            "learns.* of vf with scaled=True only",
+        ),
+        ("pfrl", {"vf": {"scaled": True, "learns": "?"}}, "learns to be one of"),
+        ("sb3-ppo", {"vf": {"scaled": True}}, "a vf that is not scaled"),
+    ],
+)
+def test_settings_that_do_not_go_together(name, changes, message):
+    with pytest.raises(ValueError, match=message):
+        build(name, **changes)
 
 
 def test_a_misspelt_part_of_own_settings_is_an_error():

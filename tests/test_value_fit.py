@@ -326,8 +326,37 @@ def test_a_fit_that_fails_leaves_the_units(rng, build):
 
 
 def test_settings_of_scaled_values(rng):
-    with pytest.raises(ValueError, match="learns among"):
+    with pytest.raises(ValueError, match="learns to be one of"):
         ScaledValueFunction(4, learns="never")
+
+
+def test_what_values_are_in_units_and_back(rng):
+    vf, _ = value_function(ScaledValueFunction)
+    vf.experience(40 + 7 * rng.standard_normal(30))
+    out = rng.standard_normal((9, 1)).astype("f")
+    value = vf.value(out)
+    assert value.dtype == vf.in_units(value).dtype == np.float32
+    np.testing.assert_allclose(vf.in_units(value), out, atol=1e-5)
+    np.testing.assert_allclose(
+        vf.in_units(chainer.Variable(value)).array, out, atol=1e-5
+    )
+
+
+class Clipping(ScaledValueFunction):
+    def forward(self, obs):
+        return super().forward(chainer.functions.clip(obs, -0.1, 0.1))
+
+
+def test_a_subclass_of_scaled_values_is_fitted_as_it_is(float64, rng):
+    """It learns a function of what it sees, which is what its MLP alone does not see."""
+    batch = some_batch(rng, 200)
+    seen = np.clip(batch.obs, -0.1, 0.1)
+    batch = batch._replace(value_target=40 + 70 * seen[:, 0])
+    vf, optimizer = value_function(Clipping)
+    fit, shuffle = ValueFit(200, None), np.random.default_rng(0)
+    losses = [fit(vf, optimizer, batch, shuffle).loss for _ in range(3)]
+    error = ((vf(batch.obs).array[:, 0] - batch.value_target) ** 2).mean()
+    assert error < 0.05 * batch.value_target.var() and losses[-1] < 0.05
 
 
 def test_only_observations_and_targets_are_read(rng):

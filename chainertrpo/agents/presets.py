@@ -130,7 +130,7 @@ def policy_for(obs_size, action_space, *, bound_mean=False, scaled=False, **sett
     if bound_mean and scaled:
         raise ValueError(
             "expected bound_mean or scaled, got both: bounded means are in units of half "
-            "a range already. Take one away."
+            "a range already. Set one of them to False (--no-scale-actions)."
         )
     if hasattr(action_space, "n"):
         settings = {k: v for k, v in settings.items() if not k.startswith("log_std")}
@@ -169,7 +169,8 @@ def value_function(obs_size, *, scaled=False, **settings):
     only = {"centered", "learns"} & settings.keys()
     if only:
         raise ValueError(
-            f"expected vf with scaled=True for {sorted(only)}, got without."
+            f"expected {sorted(only)} of vf with scaled=True only, got them without. Set "
+            "it, or leave them out."
         )
     return ValueFunction(obs_size, **settings)
 
@@ -214,8 +215,8 @@ def settings_of(preset, **changes):
 
     Parameters
     ----------
-    preset : str
-        A key of `PRESETS`.
+    preset : str or dict
+        A key of `PRESETS`; or settings, such as those in a run's config.json.
     **changes : dict
         By part: ``step={"max_kl": 0.02}``; or ``schedules={"max_kl": [0.01, 0.001]}``.
 
@@ -229,12 +230,12 @@ def settings_of(preset, **changes):
     ValueError
         No such preset, part or key.
     """
-    if preset not in PRESETS:
+    if not isinstance(preset, dict) and preset not in PRESETS:
         raise ValueError(
             f"expected a preset of {sorted(PRESETS)}, got {preset!r}."
             + _did_you_mean(preset, PRESETS)
         )
-    settings = copy.deepcopy(PRESETS[preset])
+    settings = copy.deepcopy(preset if isinstance(preset, dict) else PRESETS[preset])
     known = sorted([*PARTS, "schedules"])
     for part, values in changes.items():
         if part not in known:
@@ -364,11 +365,6 @@ def make_agent(observation_space, action_space, settings, *, device=None, seed=N
         "seed": seed,
     }
     if cls is PPO:
-        if (parts["vf"] or {}).get("scaled"):
-            raise ValueError(
-                "expected vf without scaled for PPO, whose policy and values are moved by "
-                "one loss, in units of returns. Scale rewards: rewards={'scale': 0.01}."
-            )
         model = ActorCritic(policy, vf)
         return PPO(model, adam(**parts["optimizer"])(model), normalizer, **given)
     if parts["optimizer"] is not None:

@@ -12,6 +12,7 @@ import multiprocessing.resource_tracker
 import os
 import queue
 import signal
+import socket
 import tempfile
 import threading
 import time
@@ -22,7 +23,6 @@ from chainertrpo.experiments.episodes import ACTION_SIZE, STATE_SIZE, Episodes
 import numpy
 
 PARENT_SIGNALS = (signal.SIGINT,)
-SENDER_SECONDS = 10  # writes end with their reader, if no child of it has the pipe
 
 
 class WorkerError(RuntimeError):
@@ -51,13 +51,16 @@ class Worker:
         try:
             with _as_child():
                 self.process.start()
-        except Exception as error:
+        except BaseException as error:
             self.close()
+            if not isinstance(error, Exception):
+                raise
             raise ValueError(
                 "expected make_env to be a function of a module or a functools.partial "
                 f"of one, because it is sent to worker processes, got {make_env}: {error}"
             ) from error
-        child.close()
+        finally:
+            child.close()
 
     def send(self, message):
         """Send it, sooner or later."""
@@ -169,12 +172,25 @@ class Worker:
         self._outbox.put(None)
         # Closed under its writer, the number of this pipe could be another file's by the
         # time the writer's system call is made: a message would go there.
-        self._sender.join(SENDER_SECONDS)
-        if not self._sender.is_alive():
-            self.connection.close()
+        _end_writes(self.connection)
+        self._sender.join()
+        self.connection.close()
         self._stack.close()
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self._stack_path)
+
+
+def _end_writes(connection):
+    """Have writes fail that wait for room, whoever else holds the other end.
+
+    An environment may have made processes of its own, which have inherited it.
+    """
+    if os.name != "posix":
+        return  # they fail when the reader has been killed
+    with contextlib.suppress(OSError):  # it is closed already
+        end = socket.socket(fileno=os.dup(connection.fileno()))
+        with contextlib.closing(end):
+            end.shutdown(socket.SHUT_RDWR)
 
 
 @contextlib.contextmanager

@@ -13,24 +13,7 @@ import numpy
 
 
 class _InBounds(GaussianPolicy):
-    """A `GaussianPolicy` with c and h beside its parameters: ``middle`` and ``reach``.
-
-    Parameters
-    ----------
-    obs_size, action_size : int
-        S and A.
-    low, high : array, shape (A,)
-        The bounds, finite.
-    hidden_sizes : sequence of int
-        Widths of the hidden layers.
-    **settings
-        Of `GaussianPolicy`.
-
-    Raises
-    ------
-    ValueError
-        A bound is infinite, or not below the other.
-    """
+    # c and h are beside the parameters: ``middle`` and ``reach``.
 
     def __init__(
         self, obs_size, action_size, low, high, hidden_sizes=(64, 64), **settings
@@ -42,7 +25,8 @@ class _InBounds(GaussianPolicy):
         if not (numpy.isfinite(low) & numpy.isfinite(high) & (low < high)).all():
             raise ValueError(
                 f"expected finite bounds of actions, low < high, got {low} and {high}. "
-                "Use a GaussianPolicy, whose means are free."
+                "Use a GaussianPolicy: in a preset neither policy={'scaled': True} "
+                "(--no-scale-actions) nor bound_mean."
             )
         super().__init__(obs_size, action_size, hidden_sizes, **settings)
         dtype = chainer.get_dtype()
@@ -63,6 +47,7 @@ class ScaledGaussianPolicy(_InBounds):
     (Tianshou's ``action_scaling``, the ``normalize`` of rllab and garage).  Where bounds
     are not ±1 the first σ is another one: Humanoid's are ±0.4, and most actions drawn with
     σ = 1 are clipped there.  A natural step is the same in any unit, but for the damping.
+    A `GradientStep` goes through graphs.
 
     Parameters
     ----------

@@ -119,11 +119,10 @@ class HostScaledGaussian(HostGaussian):
     def __init__(self, policy):
         super().__init__(policy)
         self.middle, self.reach = _to_host(policy.middle), _to_host(policy.reach)
-        self.log_reach = numpy.log(self.reach)
 
     def _mean_and_log_std(self, obs):
         mean, log_std = super()._mean_and_log_std(obs)
-        return mean * self.reach + self.middle, log_std + self.log_reach
+        return mean * self.reach + self.middle, log_std + numpy.log(self.reach)
 
 
 class HostCategorical:

@@ -1,5 +1,7 @@
 """A policy and a value function in one link, and such a link taken apart."""
 
+from chainertrpo.policies.values import ScaledValueFunction
+
 import chainer
 
 
@@ -11,15 +13,21 @@ class ActorCritic(chainer.Chain):
     policy : chainer.Link
         Observations -> distribution.
     vf : chainer.Link
-        Observations -> values, without a σ of their own.
+        Observations -> values, without a σ or a unit of their own.
 
     Raises
     ------
     ValueError
-        `vf` has a ``log_std``.
+        `vf` has a ``log_std``, or is a `ScaledValueFunction`.
     """
 
     def __init__(self, policy, vf):
+        if isinstance(vf, ScaledValueFunction):
+            raise ValueError(
+                "expected a vf that is not scaled, got a ScaledValueFunction: a joint "
+                "model's values are fitted as they are. Scale rewards instead: "
+                "ScaledRewards, or rewards={'scale': 0.01} in a preset."
+            )
         if getattr(vf, "log_std", None) is not None:
             raise ValueError(
                 "expected a vf without log_std, got one with it: a joint model's values "

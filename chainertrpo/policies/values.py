@@ -99,7 +99,7 @@ class ScaledValueFunction(ValueFunction):
     learns : str
         ``before_fit`` or ``after_fit``: when m and d take in the targets of a batch.
     **settings
-        Of `ValueFunction`.
+        Of `ValueFunction`; its log σ is in these units.
     """
 
     def __init__(
@@ -112,7 +112,9 @@ class ScaledValueFunction(ValueFunction):
         **settings,
     ):
         if learns not in LEARNS:
-            raise ValueError(f"expected learns among {LEARNS}, got {learns!r}.")
+            raise ValueError(
+                f"expected learns to be one of {sorted(LEARNS)}, got {learns!r}."
+            )
         super().__init__(obs_size, hidden_sizes, **settings)
         self.centered, self.learns = centered, learns
         self.add_persistent("_mean", numpy.zeros(1))
@@ -169,17 +171,18 @@ class ScaledValueFunction(ValueFunction):
         origin, unit = (x.astype(out.dtype) for x in (self.origin, self.unit))
         return out * unit + origin
 
-    def in_units(self, target):
-        """Return what the MLP should put out, the inverse of `value`.
+    def in_units(self, value):
+        """Return the outputs of the MLP that stand for values, the inverse of `value`.
 
         Parameters
         ----------
-        target : array, shape (N,)
-            Returns.
+        value : array or Variable, shape (N,)
+            Values or returns.
 
         Returns
         -------
-        array, shape (N,)
-            (target − m)/d, of the dtype of `target`.
+        array or Variable, shape (N,)
+            (value − m)/d.
         """
-        return ((target - self.origin) / self.unit).astype(target.dtype)
+        origin, unit = (x.astype(value.dtype) for x in (self.origin, self.unit))
+        return (value - origin) / unit

@@ -5,7 +5,7 @@ import typing
 
 from chainertrpo.policies import DiagonalGaussian, ScaledValueFunction
 from chainertrpo.updates.natural import NaturalStep
-from chainertrpo.updates.value import FitReport, units_learned
+from chainertrpo.updates.value import FitReport, finite, units_learned
 
 import chainer
 import chainer.functions as F
@@ -76,6 +76,11 @@ class NaturalFit:
         -------
         FitReport
             Steps taken, and the mean squared error before.
+
+        Raises
+        ------
+        FloatingPointError
+            That error is not finite.
         """
         target = batch.value_target
         with units_learned(vf, target):
@@ -99,4 +104,4 @@ class NaturalFit:
             ),
             rng=rng,
         )
-        return FitReport(self.step.repeats * report.accepted, float(loss))
+        return FitReport(self.step.repeats * report.accepted, finite(float(loss)))

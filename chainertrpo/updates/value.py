@@ -22,8 +22,8 @@ class FitReport(typing.NamedTuple):
     n_updates : int
         Steps of the optimiser.
     loss : float
-        Mean loss over the minibatches, each before its step; of a `ScaledValueFunction` in
-        its units.
+        Mean loss over the minibatches, each before its step: of a `ScaledValueFunction` in
+        its units.  Of a `NaturalFit` the mean squared error before it.
     """
 
     n_updates: int
@@ -44,6 +44,32 @@ def fitted_with_the_policy(vf, optimizer, batch, rng):
         No updates.
     """
     return FitReport(0, math.nan)
+
+
+def finite(loss):
+    """Check a loss.
+
+    Parameters
+    ----------
+    loss : float
+        Of a value function.
+
+    Returns
+    -------
+    float
+        The same.
+
+    Raises
+    ------
+    FloatingPointError
+        It is not finite.
+    """
+    if not math.isfinite(loss):
+        raise FloatingPointError(
+            f"expected a finite loss of the value function, got {loss}. Lower the "
+            "learning rate, or clip observations and rewards."
+        )
+    return loss
 
 
 @contextlib.contextmanager
@@ -140,21 +166,16 @@ class ValueFit:
                 over="ignore", invalid="ignore"
             ):  # it is an error below
                 total = fit(vf, optimizer, batch.obs, target, rows)
-            loss = float(total) / max(len(rows), 1)
-            if not math.isfinite(loss):
-                raise FloatingPointError(
-                    f"expected a finite loss of the value function, got {loss}. Lower the "
-                    "learning rate, or clip observations and rewards."
-                )
+            loss = finite(float(total) / max(len(rows), 1))
         return FitReport(len(rows), loss)
 
 
 def _fit_by_graphs(vf, optimizer, obs, target, batches):
     total = 0.0
-    net = vf.mlp if isinstance(vf, ScaledValueFunction) else vf
+    in_units = getattr(vf, "in_units", lambda value: value)
     for index in batches:
         y = target[index]
-        value = F.reshape(net(obs[index]), y.shape)
+        value = in_units(F.reshape(vf(obs[index]), y.shape))
         if getattr(vf, "log_std", None) is None:
             loss = F.mean_squared_error(value, y)
         else:
