@@ -17,7 +17,7 @@ from chainertrpo import (
 from chainertrpo.agents import Estimation
 from chainertrpo.experiments import LinearInterpolationHook, train_agent_parallel
 from chainertrpo.numerics import flatten
-from chainertrpo.policies import ScaledValueFunction
+from chainertrpo.policies import ScaledGaussianPolicy, ScaledValueFunction
 from chainertrpo.updates import Backtrack, NaturalFit, compatible_weights
 
 import chainer
@@ -107,6 +107,22 @@ class TestTRPOWithScaledValues(AgentContract):
         settings = {"fit": NaturalFit(step, 0.5), "seed": seed, **settings}
         settings.setdefault("estimation", Estimation(normalizer_learns="after_step"))
         return TRPO(policy, vf, None, normalizer, **settings)
+
+
+class TestTRPOInUnits(AgentContract):
+    """Actions and values in units of their own, as Tianshou's."""
+
+    @staticmethod
+    def make_agent(discrete=False, seed=0, **settings):
+        policy, _, _ = parts(discrete, seed)
+        if not discrete:
+            policy = ScaledGaussianPolicy(2, 1, [-2], [2], (8,), seed=seed)
+        vf = ScaledValueFunction(
+            2, (8,), seed=seed + 1, centered=False, learns="after_fit"
+        )
+        optimizer = chainer.optimizers.Adam(1e-2).setup(vf)
+        normalizer = EmpiricalNormalization(2, clip_threshold=5)
+        return TRPO(policy, vf, optimizer, normalizer, seed=seed, **settings)
 
 
 class TestPPO(AgentContract):
@@ -391,7 +407,13 @@ def test_a_resumed_run_is_the_one_that_never_stopped(tmp_path, make_run):
 @pytest.mark.gpu
 @pytest.mark.parametrize(
     "case",
-    [TestPPO, TestPenaltyTRPO, TestTRPOWithANaturalFit, TestTRPOWithScaledValues],
+    [
+        TestPPO,
+        TestPenaltyTRPO,
+        TestTRPOWithANaturalFit,
+        TestTRPOWithScaledValues,
+        TestTRPOInUnits,
+    ],
 )
 def test_an_update_on_the_gpu_is_that_of_the_cpu(case):
     agents = [case.make_agent(), case.make_agent()]
