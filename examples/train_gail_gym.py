@@ -57,6 +57,17 @@ def make_parser():
     return parser
 
 
+SETTINGS = ("discriminator", "every")
+
+
+def settings_or_preset(args):
+    """What a run of before was made with, or the name of a preset."""
+    saved = args.made_with or {}
+    if "discriminator" not in saved:
+        return args.preset
+    return {"generator": saved["settings"], **{k: saved[k] for k in SETTINGS}}
+
+
 def build(demos, args, env):
     """Build the imitator; behaviour cloning first, if asked for."""
     judge = {}
@@ -76,7 +87,7 @@ def build(demos, args, env):
         env.observation_space,
         env.action_space,
         demos,
-        args.preset,
+        settings_or_preset(args),
         reward=args.reward,
         discriminator=judge,
         every=args.every,
@@ -114,7 +125,7 @@ def clone(args, build):
     """Clone the expert, evaluate and save the clone."""
     env = training_script.environment(args, 2**32 - 1 - args.seed, test=True)
     agent, about = build(args, env)
-    config = {**vars(args), "env": env.id, "env_package": env.package, **about}
+    config = training_script.config_of(args, env, about)
     folder = prepare_run_folder(args.outdir, config)
     agent.save(os.path.join(folder, "clone"))
     stats = eval_performance(env, agent, None, args.eval_n_runs)

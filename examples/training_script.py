@@ -178,7 +178,7 @@ def recall(args):
             )
     # What the preset was then; its name may stand for something else by now.
     own = args.preset is None or args.resume
-    args.settings = saved.get("settings") if own else None
+    args.made_with = saved if own and "settings" in saved else None
     args.env = args.env or saved.get("env", args.default_env)
     args.preset = args.preset or saved.get("preset", args.default_preset)
     del args.default_preset, args.default_env
@@ -240,8 +240,9 @@ def build(args, env):
     """Build the agent for an environment; return it, and what config.json says of it."""
     try:
         check_architecture(getattr(args, "arch", None), env.action_space)
-        changes = changes_of(args, PRESETS[args.preset])
-        settings = settings_of(args.settings or args.preset, **changes)
+        base = args.made_with["settings"] if args.made_with else args.preset
+        changes = changes_of(args, PRESETS.get(args.preset) or settings_of(base))
+        settings = settings_of(base, **changes)
         if getattr(args, "lr", None) and "optimizer.alpha" in settings.get(
             "schedules", {}
         ):
@@ -303,6 +304,12 @@ def describe(agent, env, args):
     print(f"workers       {args.workers or 'none: this process steps the environment'}")
 
 
+def config_of(args, env, about):
+    """What config.json says: the command line, the environment, and `about` the agent."""
+    flags = {name: x for name, x in vars(args).items() if name != "made_with"}
+    return {**flags, "env": env.id, "env_package": env.package, **about}
+
+
 def demo(args, build=build):
     """Evaluate a saved agent and print its score."""
     env = environment(args, args.seed, test=True)
@@ -323,13 +330,7 @@ def train(args, build=build):
     if args.resume:
         args.outdir = args.resume
     else:
-        config = {
-            **vars(args),
-            "env": env.id,
-            "env_package": env.package,
-            **about,
-        }
-        args.outdir = prepare_run_folder(args.outdir, config)
+        args.outdir = prepare_run_folder(args.outdir, config_of(args, env, about))
     describe(agent, env, args)
     print(f"folder        {args.outdir}", flush=True)
     progress = Progress(args.steps, interval=args.log_interval)

@@ -1,5 +1,7 @@
 """examples/train_gail_gym.py as a user runs it."""
 
+import json
+
 from chainertrpo.data import read_json, write_demonstrations
 from chainertrpo.experiments import make_env, read_table
 from chainertrpo.experiments.recording import record_episodes
@@ -27,6 +29,10 @@ def test_train_warn_and_resume(tmp_path):
     scores = read_table(folder / "scores.txt")
     assert "discriminator_loss" in scores and scores["steps"][-1] == 900
     assert "resumed at step 900" in run(TRAIN, "--resume", folder).stderr
+    config = read_json(folder / "config.json")
+    config["discriminator"]["reward"] = "airl"  # whatever its preset says by now
+    (folder / "config.json").write_text(json.dumps(config))
+    assert "paid by airl" in run(TRAIN, "--resume", folder).stdout
     show = ["--demo", "--load", folder / "900_finish", "--eval-n-runs", 2]
     assert "n_runs: 2" in run(TRAIN, *show).stdout  # no demonstrations needed
     record = ["agent", "--load", folder / "900_finish", "--episodes", 2]

@@ -120,8 +120,8 @@ def make_gail_agent(
         Of the environment; the demonstrations must fit.
     demonstrations : Demonstrations
         Whole ones: they are subsampled here.
-    preset : str
-        A key of `GAIL_PRESETS`.
+    preset : str or dict
+        A key of `GAIL_PRESETS`; or settings, as they are returned.
     reward : str, optional
         A form of `reward_of`, instead of the preset's.
     discriminator : dict, optional
@@ -148,11 +148,7 @@ def make_gail_agent(
     ValueError
         No such preset, part or key, or demonstrations of other spaces.
     """
-    if preset not in GAIL_PRESETS:
-        raise ValueError(
-            f"expected a preset of {sorted(GAIL_PRESETS)}, got {preset!r}."
-        )
-    chosen = copy.deepcopy(GAIL_PRESETS[preset])
+    chosen = _chosen(preset)
     for part, values in changes.items():
         chosen["generator"][part] = {**chosen["generator"].get(part, {}), **values}
     generator = settings_of(chosen["base"], **chosen["generator"])
@@ -175,6 +171,18 @@ def make_gail_agent(
     agent = GAIL(agent, judge, environment_header(spaces))
     settings = {"generator": generator, "discriminator": arguments, "every": every}
     return agent, settings
+
+
+def _chosen(preset):
+    if isinstance(preset, dict):
+        judge = preset["discriminator"]
+        own = {"base": preset["generator"], "generator": {}, "reward": judge["reward"]}
+        return copy.deepcopy({**preset, **own})
+    if preset not in GAIL_PRESETS:
+        raise ValueError(
+            f"expected a preset of {sorted(GAIL_PRESETS)}, got {preset!r}."
+        )
+    return copy.deepcopy(GAIL_PRESETS[preset])
 
 
 class _Spaces:
