@@ -122,7 +122,11 @@ def keyboard(args):
 def agent(args):
     """Record a saved agent, built as its run's config.json says."""
     config = read_json(os.path.join(args.load, os.pardir, "config.json"))
-    env = make_env(args.env or config["env"], package=args.env_package)
+    env = make_env(
+        args.env or config["env"],
+        package=args.env_package,
+        **config["settings"].get("env", {}),
+    )
     made = make_agent(
         env.observation_space, env.action_space, config["settings"], seed=args.seed
     )

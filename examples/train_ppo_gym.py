@@ -38,7 +38,7 @@ if __name__ == "__main__":
     add("--weight-decay", type=at_least(0.0, float), help=decay)
     within = "keep means within the bounds of actions"
     add("--bound-mean", action="store_true", default=None, help=within)
-    training_script.add_scale_actions(parser)
+    training_script.add_actions(parser)
     kinds = "follows from the actions, which it has to fit: FFSoftmax or FFGaussian"
     add("--arch", choices=training_script.ARCHITECTURES, help=kinds)
     training_script.main(parser)

@@ -25,5 +25,5 @@ if __name__ == "__main__":
         type=training_script.at_least(2),
         help="steps a batch (default: the preset's)",
     )
-    training_script.add_scale_actions(parser)
+    training_script.add_actions(parser)
     training_script.main(parser)

@@ -128,14 +128,20 @@ def make_parser(
     return parser
 
 
-def add_scale_actions(parser):
-    """Add the flags for the unit of actions."""
+def add_actions(parser):
+    """Add the flags for the unit of actions, and for those beyond their bounds."""
     group = parser.add_mutually_exclusive_group()
     own = {"dest": "scale_actions", "default": None}
     text = "let a mean or a σ of 1 be half the range of actions"
     group.add_argument("--scale-actions", action="store_true", help=text, **own)
     text = "let them be as they are (default: the preset's)"
     group.add_argument("--no-scale-actions", action="store_false", help=text, **own)
+    group = parser.add_mutually_exclusive_group()
+    own = {"dest": "clip_actions", "default": None}
+    text = "clip actions to their bounds before the environment sees them"
+    group.add_argument("--clip-actions", action="store_true", help=text, **own)
+    text = "give them on as they are drawn (default: the preset's)"
+    group.add_argument("--no-clip-actions", action="store_false", help=text, **own)
 
 
 def parse(parser, presets):
@@ -160,7 +166,7 @@ def parse(parser, presets):
     return args
 
 
-def recall(args):
+def recall(args, presets):
     """Take what a run was made with from its config.json: all of it, to go on."""
     folder = args.resume or os.path.dirname(os.path.abspath(args.load))
     path = os.path.join(folder, "config.json")
@@ -182,9 +188,11 @@ def recall(args):
     args.env = args.env or saved.get("env", args.default_env)
     args.preset = args.preset or saved.get("preset", args.default_preset)
     del args.default_preset, args.default_env
-    for name in {"hidden_sizes", "bound_mean", "scale_actions"} & vars(args).keys():
+    flags = {"hidden_sizes", "bound_mean", "scale_actions", "clip_actions"}
+    for name in flags & vars(args).keys():
         if getattr(args, name) is None:
             setattr(args, name, saved.get(name))
+    args.env_settings = env_settings(args, presets)
 
 
 # What --arch names -> what kind of actions it is for.
@@ -201,6 +209,7 @@ FLAGS = {
     "weight_decay": ("optimizer", "weight_decay"),
     "bound_mean": ("policy", "bound_mean"),
     "scale_actions": ("policy", "scaled"),
+    "clip_actions": ("env", "clip_actions"),
     "reward_scale_factor": ("rewards", "scale"),
 }
 
@@ -261,6 +270,18 @@ def build(args, env):
     return made, {"agent": settings["algorithm"], "settings": settings}
 
 
+def env_settings(args, presets):
+    """What `make_env` is given by the preset, or the run of before, and by flags."""
+    preset = presets.get(args.preset, {})
+    settings = PRESETS.get(preset.get("base"), preset)  # an imitator's generator
+    if args.made_with:
+        settings = args.made_with["settings"]
+    given = dict(settings.get("env", {}))
+    if getattr(args, "clip_actions", None) is not None:
+        given["clip_actions"] = args.clip_actions
+    return given
+
+
 def environment(args, seed, *, test):
     """Make the training or the test environment."""
     mode = None
@@ -268,7 +289,13 @@ def environment(args, seed, *, test):
         mode = "human"
     elif args.monitor and test:
         mode = "rgb_array"
-    env = make_env(args.env, seed, package=args.env_package, render_mode=mode)
+    env = make_env(
+        args.env,
+        seed,
+        package=args.env_package,
+        render_mode=mode,
+        **args.env_settings,
+    )
     if args.monitor and test:
         if importlib.util.find_spec("moviepy") is None:
             raise BadEnvironmentError(
@@ -286,9 +313,9 @@ def with_horizon(env, horizon):
     return FixedHorizon(env, horizon) if horizon else env
 
 
-def workers_environment(seed=None, *, env_id, package, horizon):
+def workers_environment(seed=None, *, env_id, package, horizon, **settings):
     """Make the environment of a worker process."""
-    return with_horizon(make_env(env_id, seed, package=package), horizon)
+    return with_horizon(make_env(env_id, seed, package=package, **settings), horizon)
 
 
 def describe(agent, env, args):
@@ -306,7 +333,8 @@ def describe(agent, env, args):
 
 def config_of(args, env, about):
     """What config.json says: the command line, the environment, and `about` the agent."""
-    flags = {name: x for name, x in vars(args).items() if name != "made_with"}
+    ours = ("made_with", "env_settings")  # the settings have them
+    flags = {name: x for name, x in vars(args).items() if name not in ours}
     return {**flags, "env": env.id, "env_package": env.package, **about}
 
 
@@ -352,6 +380,7 @@ def train(args, build=build):
                 env_id=env.id,
                 package=env.package,
                 horizon=args.fixed_horizon,
+                **args.env_settings,
             )
             train_agent_parallel(
                 agent,
@@ -388,7 +417,7 @@ def main(parser, presets=PRESETS, build=build, train=train):
     logging.basicConfig(level=args.logger_level, format="%(message)s")
     logging.getLogger("matplotlib").setLevel(logging.WARNING)
     try:
-        recall(args)
+        recall(args, presets)
         demo(args, build) if args.demo else train(args, build)
     except Interrupted as stop:
         print(f"\n{stop}; go on with: {sys.argv[0]} --resume {args.outdir}")

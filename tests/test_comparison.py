@@ -24,6 +24,7 @@ from chainertrpo.comparison import (
     rows_of,
     run_all,
     standard_error,
+    training,
     write_rows,
 )
 from chainertrpo.comparison.curves import curve
@@ -279,6 +280,17 @@ def test_a_killed_run_goes_on_and_ends_as_one_that_was_not(tmp_path, short_task)
     before = os.stat(os.path.join(killed, "log.txt")).st_mtime_ns
     assert run_all([killed], 1) == {}  # nothing left to do
     assert os.stat(os.path.join(killed, "log.txt")).st_mtime_ns == before
+
+
+@pytest.mark.parametrize("preset, clips", [("pfrl", False), ("sb3-contrib", True)])
+def test_environments_are_what_the_preset_says(tmp_path, monkeypatch, preset, clips):
+    made = []
+    monkeypatch.setattr(
+        training, "learn", lambda folder, run, agent, make, hooks: made.append(make(0))
+    )
+    (folder,) = make_plan(str(tmp_path), [preset], ["Pendulum-v1"], [0], 1000)
+    training.train(folder)
+    assert made[0].clip_actions is clips
 
 
 def test_a_failing_run_does_not_stop_the_others(tmp_path, short_task, capsys):

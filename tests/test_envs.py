@@ -70,6 +70,18 @@ class TestPackages:
 
         assert reward(50.0) == reward(2.0) != reward(1.0)
 
+    def test_actions_can_go_on_as_they_are(self, package):
+        """MountainCarContinuous charges 0.1·a² of what it is given."""
+        for clip, charged in ((True, 1.0), (False, 9.0)):
+            name = "MountainCarContinuous-v0"
+            env = make_env(name, 0, package=package, clip_actions=clip)
+            env.reset()
+            _, reward, _, _ = env.step(np.array([-3.0], np.float32))
+            assert reward == pytest.approx(-0.1 * charged)
+        env = make_env("CartPole-v1", 0, package=package, clip_actions=False)
+        env.reset()
+        assert env.step(1)[0].shape == (4,)
+
     def test_names_are_resolved(self, package):
         module, env_id = resolve("CartPole", package)
         assert (module.__name__, env_id) == (package, "CartPole-v1")

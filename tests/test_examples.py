@@ -9,14 +9,16 @@ import sys
 from chainertrpo.data import read_json, read_npz
 from chainertrpo.experiments import read_table
 
+import numpy as np
 import pytest
 
 ROOT = pathlib.Path(__file__).parent.parent
 TRAIN = "examples/train_trpo_gym.py"
 
 
-def run(script, *args, code=0):
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+def run(script, *args, code=0, path=()):
+    path = os.pathsep.join(map(str, [ROOT, *path]))
+    environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         [sys.executable, "-W", "error", str(ROOT / script), *map(str, args)],
         capture_output=True,
@@ -120,6 +122,51 @@ def test_ppo_with_bounds_and_decay_then_demo(tmp_path):
     flags = ["--demo", "--load", folder / "best", "--eval-n-runs", 1]
     out = run("examples/train_ppo_gym.py", *flags).stdout
     assert "BoundedGaussianPolicy" in out and "n_runs: 1" in out
+
+
+CHARGING = """
+import importlib
+import numpy
+
+name = "gymnasium" if importlib.util.find_spec("gymnasium") else "gym"
+gym = importlib.import_module(name)
+
+class Charging(gym.Env):
+    observation_space = gym.spaces.Box(-1, 1, (2,))
+    action_space = gym.spaces.Box(-1e-3, 1e-3, (1,))
+
+    def reset(self, seed=None, options=None):
+        return numpy.zeros(2, "f"), {}
+
+    def step(self, action):
+        return numpy.zeros(2, "f"), -float(abs(action[0])), True, False, {}
+
+gym.register("Charging-v0", entry_point=Charging)
+"""
+
+
+@pytest.mark.parametrize(
+    "flags, clips",
+    [
+        (["--preset", "pfrl"], False),
+        (["--preset", "pfrl", "--clip-actions"], True),
+        (["--preset", "sb3-contrib"], True),
+        (["--no-clip-actions"], False),
+    ],
+)
+def test_actions_reach_environments_clipped_or_not(tmp_path, flags, clips):
+    """σ is 1 and the bounds are a thousandth; in workers, in evaluations, in a demo."""
+    (tmp_path / "charging.py").write_text(CHARGING)
+    flags = [*flags, "--env", "charging:Charging-v0", "--steps", 200]
+    flags += ["--trpo-update-interval", 100, "--eval-interval", 200, "--workers", 1]
+    run(TRAIN, *flags, "--outdir", tmp_path / "runs", path=[tmp_path])
+    (folder,) = (tmp_path / "runs").iterdir()
+    found = [float(read_table(folder / "scores.txt")["mean"][-1])]
+    found.append(np.mean(read_table(folder / "episodes.txt")["return"]))
+    demo = ["--demo", "--load", folder / "best", "--eval-n-runs", 20]
+    out = run(TRAIN, *demo, path=[tmp_path]).stdout
+    found.append(float(out.split("mean: ")[1].split()[0]))
+    assert [x > -2e-3 for x in found] == 3 * [clips], found
 
 
 def test_a_run_goes_on_with_the_settings_that_it_has(tmp_path):

@@ -193,6 +193,25 @@ def natural_fit(*, variance=None, **step):
     return NaturalFit(_natural_step(step, objective="likelihood"), variance)
 
 
+def environment(*, clip_actions=True, bootstrap_time_limits=True):
+    """What a preset says of environments, for whoever makes them; agents do not need it.
+
+    Parameters
+    ----------
+    clip_actions, bootstrap_time_limits : bool
+        Of `chainertrpo.experiments.make_env`.
+
+    Returns
+    -------
+    dict
+        The same.
+    """
+    return {
+        "clip_actions": clip_actions,
+        "bootstrap_time_limits": bootstrap_time_limits,
+    }
+
+
 # What each part is given to, and through it.  The step of a gradient algorithm is a
 # GradientStep.
 PARTS = {
@@ -207,6 +226,7 @@ PARTS = {
     "optimizer": adam,
     "vf_optimizer": adam,
     "obs_normalizer": EmpiricalNormalization,
+    "env": environment,
 }
 
 

@@ -11,6 +11,8 @@ ADAM = {"alpha": 1e-3}
 # Of PyTorch's Adam ε is another number: see CorrectedEps.
 TORCH_ADAM = {"corrected_eps": True}
 TIME_LIMIT = "a time limit ended an episode for good; "
+NOT_CLIPPED = "the environment had actions as they were drawn"
+AS_DRAWN = {"clip_actions": False}
 EVERY_STEP = "the normaliser learned at every step; "
 
 _EXAMPLE_AGENT = {"update_interval": 5000, "gamma": 0.995, "lambd": 0.97}
@@ -37,7 +39,7 @@ _HO_ERMON_STEP = {
 TRPO_PRESETS = {
     "chainerrl-reproduction": {
         "source": "ChainerRL 0.8, examples/mujoco/reproduction/trpo/train_trpo.py",
-        "differs": TIME_LIMIT,
+        "differs": TIME_LIMIT + NOT_CLIPPED,
         "algorithm": "TRPO",
         "agent": _EXAMPLE_AGENT,
         "step": _EXAMPLE_STEP,
@@ -49,7 +51,7 @@ TRPO_PRESETS = {
     },
     "chainerrl-example": {
         "source": "ChainerRL 0.8, examples/mujoco/train_trpo_gym.py",
-        "differs": TIME_LIMIT,
+        "differs": TIME_LIMIT + NOT_CLIPPED,
         "algorithm": "TRPO",
         "agent": _EXAMPLE_AGENT,
         "step": _EXAMPLE_STEP,
@@ -70,7 +72,7 @@ TRPO_PRESETS = {
     "chainerrl-2018": {
         "source": "muupan/chainerrl, branch trpo, examples/gym/train_trpo_gym.py with 400 "
         "hidden units: the founding run on Humanoid",
-        "differs": TIME_LIMIT,
+        "differs": TIME_LIMIT + NOT_CLIPPED,
         "algorithm": "TRPO",
         "agent": _EXAMPLE_AGENT,
         "step": _EXAMPLE_STEP,
@@ -84,6 +86,7 @@ TRPO_PRESETS = {
     "pfrl": {
         "source": "PFRL, examples/mujoco/reproduction/trpo/train_trpo.py",
         "differs": TIME_LIMIT,
+        "env": AS_DRAWN,
         "algorithm": "TRPO",
         "agent": _EXAMPLE_AGENT,
         "step": _EXAMPLE_STEP,
@@ -96,6 +99,7 @@ TRPO_PRESETS = {
     "spinningup-trpo": {
         "source": "openai/spinningup, spinup/algos/tf1/trpo/trpo.py, algo='trpo'",
         "differs": TIME_LIMIT + "softmax policies had the other side of the divergence",
+        "env": AS_DRAWN,
         "algorithm": "TRPO",
         "agent": {"update_interval": 4000, "gamma": 0.99, "lambd": 0.97},
         "step": {
@@ -153,6 +157,7 @@ TRPO_PRESETS = {
     "pg-travel-trpo": {
         "source": "reinforcement-learning-kr/pg_travel, mujoco/agent/trpo_gae.py",
         "differs": TIME_LIMIT + EVERY_STEP + "batches were whole episodes",
+        "env": AS_DRAWN,
         "algorithm": "TRPO",
         "agent": {"update_interval": 2048, "gamma": 0.99, "lambd": 0.98},
         "step": {
@@ -241,6 +246,7 @@ TRPO_PRESETS = {
         "differs": TIME_LIMIT
         + "the curvature's tenth of the rows was drawn at random; values saw the time "
         "too; a batch before the first was for the normalisers only",
+        "env": AS_DRAWN,
         "algorithm": "TRPO",
         "agent": {"update_interval": 50_000, "gamma": 0.995, "lambd": 0.97},
         "step": _HO_ERMON_STEP,
@@ -270,6 +276,7 @@ TRPO_PRESETS = {
         "differs": EVERY_STEP + "values by L-BFGS on features with the time, towards a "
         "tenth of the return and nine tenths of what they were; a cut path ended with "
         "the value of the last state acted on, and its returns with 0",
+        "env": AS_DRAWN,
         "algorithm": "TRPO",
         "agent": {"update_interval": 25_000, "gamma": 0.995, "lambd": 0.97},
         "step": {

@@ -85,8 +85,8 @@ def train(folder):
         Of `plan_experts`, not finished.
     """
     run = read_as(Run, folder)
-    make = functools.partial(make_env, run.env)
     settings = settings_of(run.preset, **run.changes)
+    make = functools.partial(make_env, run.env, **settings.get("env", {}))
     agent = build(run, settings, make())
     player = PLAYERS.get(run.env)
     if player is not None:

@@ -41,8 +41,8 @@ def train(folder):
         Of `make_plan`, not finished.
     """
     run = read_run(folder)
-    make = functools.partial(make_env, run.env)
     settings = settings_of(run.preset, **run.changes)
+    make = functools.partial(make_env, run.env, **settings.get("env", {}))
     agent = build(run, settings, make())
     learn(folder, run, agent, make, scheduled(settings, run.steps))
 

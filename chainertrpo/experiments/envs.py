@@ -2,8 +2,8 @@
 
 `Env` gives ``reset() -> obs`` and ``step(action) -> obs, reward, done, info`` for all of
 them: ``done`` is a terminal state, ``info["needs_reset"]`` a cut (a time limit), which
-the agent bootstraps.  Actions are clipped to the action space here, at the edge, so that
-the agent learns from the actions it chose.
+the agent bootstraps.  Actions are clipped to the action space here, at the edge, if at
+all, so that the agent learns from the actions it chose.
 """
 
 import warnings
@@ -26,9 +26,15 @@ class Env:
     bootstrap_time_limits : bool
         A time limit is a cut whose value is bootstrapped.  False makes it terminal, as
         ChainerRL's scripts did with plain ``gym.make``.
+    clip_actions : bool
+        Clip actions to the bounds of a Box.  False gives them on as they are, as ChainerRL
+        and many others do: MuJoCo's motors clip them, but what HalfCheetah and Humanoid
+        charge for control is then of the whole action.
     """
 
-    def __init__(self, env, seed=None, *, bootstrap_time_limits=True):
+    def __init__(
+        self, env, seed=None, *, bootstrap_time_limits=True, clip_actions=True
+    ):
         self.env = env
         self.observation_space, self.action_space = _check_spaces(env)
         self.bootstrap_time_limits = bootstrap_time_limits
@@ -38,6 +44,7 @@ class Env:
         if seed is not None:
             self.seed(seed)
         self._box = hasattr(self.action_space, "low")
+        self.clip_actions = clip_actions
         self._obs_shape = (int(numpy.prod(self.observation_space.shape)),)
 
     def seed(self, seed):
@@ -76,7 +83,7 @@ class Env:
         Parameters
         ----------
         action : array, shape (A,), or int
-            Clipped to the bounds of a Box.
+            Clipped to the bounds of a Box, with `clip_actions`.
 
         Returns
         -------
@@ -89,10 +96,10 @@ class Env:
         info : dict
             The environment's, with ``needs_reset`` True if the episode was cut.
         """
-        if self._box:
+        if self._box and self.clip_actions:
             space = self.action_space
             action = numpy.minimum(numpy.maximum(action, space.low), space.high)
-        else:
+        elif not self._box:
             action = int(action) + int(getattr(self.action_space, "start", 0))
         result = self.env.step(action)
         if len(result) == 5:
@@ -183,7 +190,13 @@ def adapt(env):
 
 
 def make_env(
-    env_id, seed=None, *, package="auto", render_mode=None, bootstrap_time_limits=True
+    env_id,
+    seed=None,
+    *,
+    package="auto",
+    render_mode=None,
+    bootstrap_time_limits=True,
+    clip_actions=True,
 ):
     """Make an environment by id.
 
@@ -197,7 +210,7 @@ def make_env(
         See `resolve`.
     render_mode : str, optional
         ``human`` or ``rgb_array``.
-    bootstrap_time_limits : bool
+    bootstrap_time_limits, clip_actions : bool
         See `Env`.
 
     Returns
@@ -223,6 +236,11 @@ def make_env(
             f"{full_id} of {module.__name__} {module.__version__} cannot be made: "
             f"{error} {remedy(error)}"
         ) from error
-    env = Env(env, seed, bootstrap_time_limits=bootstrap_time_limits)
+    env = Env(
+        env,
+        seed,
+        bootstrap_time_limits=bootstrap_time_limits,
+        clip_actions=clip_actions,
+    )
     env.id, env.package = full_id, module.__name__
     return env
