@@ -130,18 +130,16 @@ def make_parser(
 
 def add_actions(parser):
     """Add the flags for the unit of actions, and for those beyond their bounds."""
-    group = parser.add_mutually_exclusive_group()
-    own = {"dest": "scale_actions", "default": None}
-    text = "let a mean or a σ of 1 be half the range of actions"
-    group.add_argument("--scale-actions", action="store_true", help=text, **own)
-    text = "let them be as they are (default: the preset's)"
-    group.add_argument("--no-scale-actions", action="store_false", help=text, **own)
-    group = parser.add_mutually_exclusive_group()
-    own = {"dest": "clip_actions", "default": None}
-    text = "clip actions to their bounds before the environment sees them"
-    group.add_argument("--clip-actions", action="store_true", help=text, **own)
-    text = "give them on as they are drawn (default: the preset's)"
-    group.add_argument("--no-clip-actions", action="store_false", help=text, **own)
+    for flag, what in (
+        ("scale", "let a mean or a σ of 1 be half the range of actions"),
+        ("clip", "clip actions to their bounds before the environment sees them"),
+    ):
+        group = parser.add_mutually_exclusive_group()
+        own = {"dest": f"{flag}_actions", "default": None}
+        group.add_argument(f"--{flag}-actions", action="store_true", help=what, **own)
+        what = "do not (default: as the preset says)"
+        no = f"--no-{flag}-actions"
+        group.add_argument(no, action="store_false", help=what, **own)
 
 
 def parse(parser, presets):

@@ -193,12 +193,12 @@ def natural_fit(*, variance=None, **step):
     return NaturalFit(_natural_step(step, objective="likelihood"), variance)
 
 
-def environment(*, clip_actions=True, bootstrap_time_limits=True):
+def environment(*, clip_actions=True):
     """What a preset says of environments, for whoever makes them; agents do not need it.
 
     Parameters
     ----------
-    clip_actions, bootstrap_time_limits : bool
+    clip_actions : bool
         Of `chainertrpo.experiments.make_env`.
 
     Returns
@@ -206,10 +206,7 @@ def environment(*, clip_actions=True, bootstrap_time_limits=True):
     dict
         The same.
     """
-    return {
-        "clip_actions": clip_actions,
-        "bootstrap_time_limits": bootstrap_time_limits,
-    }
+    return {"clip_actions": clip_actions}
 
 
 # What each part is given to, and through it.  The step of a gradient algorithm is a

@@ -104,10 +104,13 @@ class HostBoundedGaussian(HostGaussian):
 
     def _mean_and_log_std(self, obs):
         mean, log_std = super()._mean_and_log_std(obs)
+        return self._placed(mean, log_std)
+
+    def _placed(self, mean, log_std):
         return numpy.tanh(mean) * self.reach + self.middle, log_std
 
 
-class HostScaledGaussian(HostGaussian):
+class HostScaledGaussian(HostBoundedGaussian):
     """A `ScaledGaussianPolicy` as NumPy.
 
     Parameters
@@ -116,12 +119,7 @@ class HostScaledGaussian(HostGaussian):
         The policy.
     """
 
-    def __init__(self, policy):
-        super().__init__(policy)
-        self.middle, self.reach = _to_host(policy.middle), _to_host(policy.reach)
-
-    def _mean_and_log_std(self, obs):
-        mean, log_std = super()._mean_and_log_std(obs)
+    def _placed(self, mean, log_std):
         return mean * self.reach + self.middle, log_std + numpy.log(self.reach)
 
 
