@@ -71,6 +71,7 @@ GAIL_PRESETS = {
         "source": "stable-baselines 2, gail/model.py; TRPO's defaults otherwise",
         "base": "chainerrl-reproduction",
         "generator": {
+            "env": {"clip_actions": True},
             "agent": {"gamma": 0.99, "lambd": 0.98, "update_interval": 1024},
             "step": _STEP,
         },

@@ -5,7 +5,6 @@ import math
 from chainertrpo.agents.presets_trpo import (
     AS_DRAWN,
     EVERY_STEP,
-    NOT_CLIPPED,
     ROOT2,
     TIME_LIMIT,
     TORCH_ADAM,
@@ -31,7 +30,8 @@ PPO_PRESETS = {
         "source": "ChainerRL 0.8, examples/mujoco/train_ppo_gym.py",
         "differs": TIME_LIMIT
         + "σ² was the softplus of its parameter; softmax policies and their values had "
-        "two hidden layers of 200, relu; " + NOT_CLIPPED,
+        "two hidden layers of 200, relu",
+        "env": AS_DRAWN,
         "agent": {
             "update_interval": 2048,
             "gamma": 0.99,
@@ -128,7 +128,6 @@ PPO_PRESETS["spinningup-ppo"] = {
     **TRPO_PRESETS["spinningup-trpo"],
     "source": "openai/spinningup, spinup/algos/tf1/ppo/ppo.py",
     "differs": TIME_LIMIT,
-    "env": AS_DRAWN,
     "algorithm": "PolicyGradient",
     "step": {
         "epochs": 80,
@@ -143,7 +142,6 @@ PPO_PRESETS["pfrl-ppo"] = {
     **PPO_PRESETS["chainerrl-ppo-reproduction"],
     "source": "PFRL, examples/mujoco/reproduction/ppo/train_ppo.py",
     "differs": TIME_LIMIT,
-    "env": AS_DRAWN,
     "optimizer": {"alpha": 3e-4, "eps": 1e-5, **TORCH_ADAM},
 }
 PPO_PRESETS["cleanrl-ppo"] = {

@@ -74,6 +74,7 @@ TASKS = {
         goal=90.0,
         preset="chainerrl-reproduction",
         changes={
+            "env": {"clip_actions": True},  # 0.1·a² is charged
             "agent": {"update_interval": 8192, "gamma": 0.99, "lambd": 0.95},
             "step": {"cg_iterations": 15},
             "fit": {"epochs": 10, "batch_size": 128},
