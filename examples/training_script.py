@@ -271,10 +271,10 @@ def build(args, env):
 def env_settings(args, presets):
     """What `make_env` is given by the preset, or the run of before, and by flags."""
     preset = presets.get(args.preset, {})
-    settings = PRESETS.get(preset.get("base"), preset)  # an imitator's generator
     if args.made_with:
-        settings = args.made_with["settings"]
-    given = dict(settings.get("env", {}))
+        preset = args.made_with["settings"]
+    base = PRESETS.get(preset.get("base"), preset)  # an imitator's generator begins so
+    given = {**base.get("env", {}), **preset.get("generator", {}).get("env", {})}
     if getattr(args, "clip_actions", None) is not None:
         given["clip_actions"] = args.clip_actions
     return given

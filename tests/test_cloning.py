@@ -90,6 +90,8 @@ def test_presets_make_agents_that_learn(preset):
     assert agent.n_updates == 4 and np.isfinite(theta(agent)).all()
     assert preset != "ho2016" or not np.array_equal(theta(agent), before)
     assert settings["every"] == GAIL_PRESETS[preset]["every"]
+    clips = settings["generator"].get("env", {}).get("clip_actions", True)
+    assert clips == (preset in ("stable-baselines", "cartpole-ppo"))
     kept = agent.rewards.demonstrations.pairs()[0]
     assert len(kept) == len(demos.pairs()[0]) // settings["every"]
 

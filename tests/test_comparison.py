@@ -282,13 +282,23 @@ def test_a_killed_run_goes_on_and_ends_as_one_that_was_not(tmp_path, short_task)
     assert os.stat(os.path.join(killed, "log.txt")).st_mtime_ns == before
 
 
-@pytest.mark.parametrize("preset, clips", [("pfrl", False), ("sb3-contrib", True)])
-def test_environments_are_what_the_preset_says(tmp_path, monkeypatch, preset, clips):
+@pytest.mark.parametrize(
+    "preset, env, clips",
+    [
+        ("chainerrl-reproduction", "Pendulum-v1", False),
+        ("sb3-contrib", "Pendulum-v1", True),
+        ("task", "Pendulum-v1", False),
+        ("task", "MountainCarContinuous-v0", True),
+    ],
+)
+def test_environments_are_what_the_settings_say(
+    tmp_path, monkeypatch, preset, env, clips
+):
     made = []
     monkeypatch.setattr(
         training, "learn", lambda folder, run, agent, make, hooks: made.append(make(0))
     )
-    (folder,) = make_plan(str(tmp_path), [preset], ["Pendulum-v1"], [0], 1000)
+    (folder,) = make_plan(str(tmp_path), [preset], [env], [0], 1000)
     training.train(folder)
     assert made[0].clip_actions is clips
 

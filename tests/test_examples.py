@@ -148,10 +148,10 @@ gym.register("Charging-v0", entry_point=Charging)
 @pytest.mark.parametrize(
     "flags, clips",
     [
-        (["--preset", "pfrl"], False),
-        (["--preset", "pfrl", "--clip-actions"], True),
+        ([], False),
+        (["--clip-actions"], True),
         (["--preset", "sb3-contrib"], True),
-        (["--no-clip-actions"], False),
+        (["--preset", "sb3-contrib", "--no-clip-actions"], False),
     ],
 )
 def test_actions_reach_environments_clipped_or_not(tmp_path, flags, clips):

@@ -1,12 +1,16 @@
 """examples/train_gail_gym.py as a user runs it."""
 
+import argparse
+import importlib.util
 import json
 
+from chainertrpo.agents import GAIL_PRESETS, make_gail_agent
 from chainertrpo.data import read_json, write_demonstrations
 from chainertrpo.experiments import make_env, read_table
 from chainertrpo.experiments.recording import record_episodes
 
-from test_examples import run
+import pytest
+from test_examples import ROOT, run
 
 TRAIN = "examples/train_gail_gym.py"
 
@@ -41,6 +45,26 @@ def test_train_warn_and_resume(tmp_path):
     fixed = [*flags, "--fixed-horizon", 100, "--reward", "airl"]
     done = run(TRAIN, *fixed, "--outdir", tmp_path / "fixed")
     assert "TerminationBiasWarning" not in done.stderr
+
+
+@pytest.mark.parametrize("name", sorted(GAIL_PRESETS))
+def test_environments_are_what_the_generator_says(name):
+    """By the preset as by the settings that it makes, which config.json has."""
+    path = ROOT / "examples/training_script.py"
+    spec = importlib.util.spec_from_file_location("training_script", path)
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    env = make_env("CartPole-v1")
+    demos = record_episodes(env, balance, 1)
+    spaces = env.observation_space, env.action_space
+    _, settings = make_gail_agent(*spaces, demos, name)
+    own = settings["generator"].get("env", {})
+    args = argparse.Namespace(preset=name, made_with=None)
+    assert script.env_settings(args, GAIL_PRESETS) == own
+    args.made_with = {"settings": settings["generator"]}
+    assert script.env_settings(args, GAIL_PRESETS) == own
+    args.clip_actions = False
+    assert script.env_settings(args, GAIL_PRESETS) == {"clip_actions": False}
 
 
 def test_list_and_other_generators(tmp_path):

@@ -9,6 +9,7 @@ import time
 
 from chainertrpo.comparison import (
     experts,
+    imitation,
     imitation_plan,
     imitation_studies,
     run_all,
@@ -163,6 +164,41 @@ def test_without_an_expert_the_reward_is_a_constant(tmp_path):
     for _ in range(3):
         (path, _) = agent.rewards(demos.paths())
         np.testing.assert_allclose(path.reward, -np.log(2), rtol=1e-6)
+
+
+@pytest.mark.parametrize("clips", [False, True])
+def test_environments_are_what_the_settings_say(tmp_path, monkeypatch, clips):
+    """Of an expert, of his recording and of his imitators; Pendulum for Hopper."""
+    changes = {"env": {"clip_actions": clips}}
+    task = Task(1000, 0.0, "chainerrl-reproduction", changes)
+    monkeypatch.setitem(EXPERT_TASKS, "Pendulum-v1", task)
+    made = []
+
+    def note(folder, run, agent, make, hooks):
+        made.append(make(0).clip_actions)
+        agent.save(os.path.join(folder, f"{run.steps}_finish"))
+
+    monkeypatch.setattr(experts, "learn", note)
+    monkeypatch.setattr(imitation, "learn", note)
+    monkeypatch.setattr(experts, "EPISODES", 1)
+    (folder,) = plan_experts(tmp_path, ["Pendulum-v1"])
+    experts.train(folder)
+    played = experts.record_episodes
+
+    def watched(env, *args, **more):
+        made.append(env.clip_actions)
+        return played(env, *args, **more)
+
+    monkeypatch.setattr(experts, "record_episodes", watched)
+    record(folder, "trained")
+    hopper = STUDIES["hopper"]
+    (setting,) = (x._replace(env="Pendulum-v1") for x in hopper.settings)
+    setting = setting._replace(changes={"ho2016": changes})
+    study = hopper._replace(settings=(setting,), trajectories=(1,), seeds=(0,))
+    monkeypatch.setitem(STUDIES, "hopper", study)
+    _, imitator = plan_study(tmp_path / "runs", "hopper", tmp_path)
+    imitation.train(imitator)
+    assert made == 3 * [clips]
 
 
 def test_the_scripted_player_of_mountain_car():

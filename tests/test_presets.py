@@ -57,6 +57,20 @@ def test_presets_are_plain_data_with_sources():
         assert name in describe_presets() and preset["source"] in describe_presets()
 
 
+def test_who_clipped_actions():
+    """As their programs did; classes, which have no environment, do as ours do."""
+    clipped = {
+        name
+        for name in PRESETS
+        if settings_of(name).get("env", {}).get("clip_actions", True)
+    }
+    assert clipped == {
+        *("chainerrl-class", "chainerrl-ppo-class", "garage", "cleanrl-ppo"),
+        *("baselines-mujoco", "baselines-ppo2", "sb3-contrib", "sb3-zoo-mujoco"),
+        *("sb3-ppo", "tianshou-trpo", "tianshou-npg"),
+    }
+
+
 def test_what_a_preset_says_is_what_its_agent_does():
     agent, _ = build("baselines-mujoco")
     assert agent.improve == NaturalStep(

@@ -105,6 +105,7 @@ PPO_PRESETS["baselines-ppo1"] = {
     "differs": TIME_LIMIT
     + "the normaliser began as if a hundredth of an observation had been seen; until "
     "February 2019 ε of the clip went to 0 too",
+    "env": AS_DRAWN,
     "agent": _AGENT,
     "step": {"epochs": 10, "batch_size": 64, "clip_eps": 0.2},
     "estimation": {"standardize_eps": 0.0, "normalizer_learns": "before_log_prob"},

@@ -136,21 +136,21 @@ def record(folder, kind, horizon=None):
     if os.path.exists(path):
         return read_demonstrations(path)
     run = read_as(Run, folder)
-    env = environment(env_id=run.env, horizon=horizon)
-    act, made_by = _player(folder, run, kind, env)
+    settings = settings_of(run.preset, **run.changes)
+    env = environment(env_id=run.env, horizon=horizon, **settings.get("env", {}))
+    act, made_by = _player(folder, run, kind, env, settings)
     found = record_episodes(env, act, EPISODES, seed=_RECORDING_SEED, made_by=made_by)
     env.close()
     write_demonstrations(path, found)
     return found
 
 
-def _player(folder, run, kind, env):
+def _player(folder, run, kind, env, settings):
     if kind == RANDOM:
         how = "every action is as probable as any other"
         return lambda obs: env.action_space.sample(), {"kind": "random", "how": how}
     if kind == LAZY:
         return lambda obs: 0, {"kind": "script", "how": "always action 0"}
-    settings = settings_of(run.preset, **run.changes)
     agent = build(run, settings, env)
     agent.load(os.path.join(folder, f"{run.steps}_finish"))
     made_by = {

@@ -81,7 +81,7 @@ class ImitationRun(typing.NamedTuple):
     final_n_runs: int
 
 
-def environment(seed=None, *, env_id, horizon):
+def environment(seed=None, *, env_id, horizon, **settings):
     """Make an environment.
 
     Parameters
@@ -92,13 +92,15 @@ def environment(seed=None, *, env_id, horizon):
         Its full id.
     horizon : int or None
         Of `FixedHorizon`; None leaves episodes as they are.
+    **settings
+        Of `make_env`.
 
     Returns
     -------
     Env
         The environment.
     """
-    env = make_env(env_id, seed)
+    env = make_env(env_id, seed, **settings)
     return FixedHorizon(env, horizon) if horizon else env
 
 
@@ -191,7 +193,9 @@ def train(folder):
     make = functools.partial(environment, env_id=run.env, horizon=run.fixed_horizon)
     demonstrations = read_demonstrations(os.path.join(folder, run.demonstrations))
     agent, settings = build(run, make(), demonstrations)
-    learn(folder, run, agent, make, scheduled(settings["generator"], run.steps))
+    generator = settings["generator"]
+    make = functools.partial(make, **generator.get("env", {}))
+    learn(folder, run, agent, make, scheduled(generator, run.steps))
 
 
 if __name__ == "__main__":
