@@ -21,12 +21,13 @@ from chainertrpo.data.description import maker
 from chainertrpo.experiments import eval_performance, prepare_run_folder
 from chainertrpo.updates import REWARD_FORMS, Cloning, TerminationBiasWarning
 
+import training_flags
 import training_script
 
 
 def make_parser():
     """Add the flags of imitation to those of all training examples."""
-    parser = training_script.make_parser(
+    parser = training_flags.make_parser(
         __doc__,
         "ho2016",
         steps=500_000,
@@ -93,7 +94,7 @@ def build(demos, args, env):
         every=args.every,
         device=_compat.array_device(args.gpu),
         seed=args.seed,
-        **training_script.changes_of(args, base),
+        **training_flags.changes_of(args, base),
     )
     kept = agent.rewards.demonstrations
     print(f"expert        {sum(demos.returns) / len(demos.returns):.2f} mean return")

@@ -11,10 +11,11 @@ chainerrl-ppo-example.  The flags are those of both, but FFMellowmax is no --arc
 
 from chainertrpo.agents import DEFAULT_PPO_PRESET
 
+import training_flags
 import training_script
 
 if __name__ == "__main__":
-    parser = training_script.make_parser(
+    parser = training_flags.make_parser(
         __doc__,
         DEFAULT_PPO_PRESET,
         steps=2 * 10**6,
@@ -22,7 +23,7 @@ if __name__ == "__main__":
         eval_n_runs=100,
     )
     add = parser.add_argument
-    at_least, positive = training_script.at_least, training_script.positive
+    at_least, positive = training_flags.at_least, training_flags.positive
     steps = "steps a batch (default: the preset's)"
     add("--update-interval", type=at_least(2), help=steps)
     passes = "passes over a batch (default: the preset's)"
@@ -38,7 +39,7 @@ if __name__ == "__main__":
     add("--weight-decay", type=at_least(0.0, float), help=decay)
     within = "keep means within the bounds of actions"
     add("--bound-mean", action="store_true", default=None, help=within)
-    training_script.add_actions(parser)
+    training_flags.add_actions(parser)
     kinds = "follows from the actions, which it has to fit: FFSoftmax or FFGaussian"
-    add("--arch", choices=training_script.ARCHITECTURES, help=kinds)
+    add("--arch", choices=training_flags.ARCHITECTURES, help=kinds)
     training_script.main(parser)

@@ -13,17 +13,18 @@ which also chooses another algorithm of the family.
 
 from chainertrpo.agents import DEFAULT_PRESET
 
+import training_flags
 import training_script
 
 if __name__ == "__main__":
-    parser = training_script.make_parser(
+    parser = training_flags.make_parser(
         __doc__, DEFAULT_PRESET, steps=10**6, eval_interval=10_000, eval_n_runs=10
     )
     parser.add_argument(
         "--trpo-update-interval",
         dest="update_interval",
-        type=training_script.at_least(2),
+        type=training_flags.at_least(2),
         help="steps a batch (default: the preset's)",
     )
-    training_script.add_actions(parser)
+    training_flags.add_actions(parser)
     training_script.main(parser)

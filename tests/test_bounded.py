@@ -3,7 +3,7 @@
 import types
 
 from chainertrpo import TRPO, GaussianPolicy, ValueFunction, make_agent, settings_of
-from chainertrpo.agents.presets import adam
+from chainertrpo.agents.preset_parts import adam
 from chainertrpo.data import Batch
 from chainertrpo.numerics import (
     dense,

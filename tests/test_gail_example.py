@@ -1,7 +1,7 @@
 """examples/train_gail_gym.py as a user runs it."""
 
 import argparse
-import importlib.util
+import importlib
 import json
 
 from chainertrpo.agents import GAIL_PRESETS, make_gail_agent
@@ -48,12 +48,10 @@ def test_train_warn_and_resume(tmp_path):
 
 
 @pytest.mark.parametrize("name", sorted(GAIL_PRESETS))
-def test_environments_are_what_the_generator_says(name):
+def test_environments_are_what_the_generator_says(name, monkeypatch):
     """By the preset as by the settings that it makes, which config.json has."""
-    path = ROOT / "examples/training_script.py"
-    spec = importlib.util.spec_from_file_location("training_script", path)
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
+    monkeypatch.syspath_prepend(ROOT / "examples")
+    script = importlib.import_module("training_script")
     env = make_env("CartPole-v1")
     demos = record_episodes(env, balance, 1)
     spaces = env.observation_space, env.action_space

@@ -1,0 +1,180 @@
+"""Flags of the training examples, and what they change of a preset."""
+
+import argparse
+import logging
+import os
+import sys
+
+from chainertrpo.agents import PRESETS, describe_presets
+from chainertrpo.experiments import available_cores
+
+# What --arch names -> what kind of actions it is for.
+ARCHITECTURES = {"FFGaussian": "Box", "FFSoftmax": "Discrete"}
+
+# Flags that scripts may have -> where a preset keeps what they change.
+FLAGS = {
+    "update_interval": ("agent", "update_interval"),
+    "standardize_advantages": ("agent", "standardize_advantages"),
+    "epochs": ("step", "epochs"),
+    "batch_size": ("step", "batch_size"),
+    "entropy_coef": ("step", "entropy_coef"),
+    "lr": ("optimizer", "alpha"),
+    "weight_decay": ("optimizer", "weight_decay"),
+    "bound_mean": ("policy", "bound_mean"),
+    "scale_actions": ("policy", "scaled"),
+    "clip_actions": ("env", "clip_actions"),
+    "reward_scale_factor": ("rewards", "scale"),
+}
+
+
+def at_least(low, kind=int):
+    """Return the type of a flag: a number that is not below `low`."""
+
+    def parse(text):
+        value = kind(text)
+        if not value >= low:
+            raise argparse.ArgumentTypeError(f"expected {low} or more, got {text}")
+        return value
+
+    parse.__name__ = kind.__name__
+    return parse
+
+
+def positive(text):
+    """Be the type of a flag: a number above 0."""
+    value = float(text)
+    if not value > 0:
+        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text}")
+    return value
+
+
+def make_parser(
+    doc,
+    default_preset,
+    *,
+    steps,
+    eval_interval,
+    eval_n_runs,
+    presets=PRESETS,
+    default_env="Hopper",
+):
+    """Build a parser with the flags that all training examples have."""
+    parser = argparse.ArgumentParser(
+        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.set_defaults(
+        default_preset=default_preset, default_env=default_env, fixed_horizon=None
+    )
+    add = parser.add_argument
+    add("--gpu", type=int, default=-1, help="CUDA device, -1 is the CPU (default -1)")
+    env = "environment, such as Humanoid or CartPole-v1"
+    add("--env", help=f"{env} (default {default_env or 'that of the demonstrations'})")
+    add("--env-package", choices=["auto", "gym", "gymnasium"], default="auto")
+    add("--seed", type=int, default=0, help="seed in [0, 2**31) (default 0)")
+    add("--outdir", default="results", help="parent of the run's folder")
+    budget = {"type": at_least(2), "default": steps}
+    add("--steps", **budget, help=f"environment steps (default {steps})")
+    interval = {"type": at_least(1), "default": eval_interval}
+    add("--eval-interval", **interval, help=f"steps (default {eval_interval})")
+    n_runs = {"type": at_least(1), "default": eval_n_runs}
+    add("--eval-n-runs", **n_runs, help=f"episodes (default {eval_n_runs})")
+    add("--render", action="store_true", help="open a window")
+    add("--demo", action="store_true", help="evaluate only; see --load")
+    add("--load-pretrained", action="store_true", help=argparse.SUPPRESS)
+    add("--load", default="", metavar="DIR", help="a saved agent to start from")
+    add(
+        "--logger-level",
+        type=int,
+        default=logging.INFO,
+        help="10 is DEBUG (default 20)",
+    )
+    add("--monitor", action="store_true", help="write videos of evaluation episodes")
+    add(
+        "--preset",
+        choices=[*sorted(presets), "list"],
+        metavar="NAME",
+        help=f"algorithm and settings (default {default_preset}); list shows all",
+    )
+    sizes = {"type": at_least(1), "nargs": "+", "metavar": "N"}
+    add("--hidden-sizes", **sizes, help="default: the preset's")
+    add(
+        "--curvature",
+        choices=["hessian", "gauss_newton"],
+        default="gauss_newton",
+        help="Fisher products by double backprop, or as JᵀFJv: equal and several times "
+        "faster (default)",
+    )
+    add(
+        "--workers",
+        "--num-envs",
+        type=at_least(0),
+        help="processes that collect (default: one per core); 0 steps the environment "
+        "in this process, as ChainerRL's train_agent does",
+    )
+    between = "updates (default: 10, or what 50,000 steps make if that is less)"
+    add("--checkpoint-interval", type=at_least(1), help=between)
+    add(
+        "--log-interval",
+        type=at_least(1),
+        metavar="N",
+        help="steps between lines of progress (default: a line every ten seconds)",
+    )
+    add("--resume", metavar="DIR", help="go on with a run: all else comes from there")
+    return parser
+
+
+def add_actions(parser):
+    """Add the flags for the unit of actions, and for those beyond their bounds."""
+    for flag, what in (
+        ("scale", "let a mean or a σ of 1 be half the range of actions"),
+        ("clip", "clip actions to their bounds before the environment sees them"),
+    ):
+        group = parser.add_mutually_exclusive_group()
+        own = {"dest": f"{flag}_actions", "default": None}
+        group.add_argument(f"--{flag}-actions", action="store_true", help=what, **own)
+        what = "do not (default: as the preset says)"
+        no = f"--no-{flag}-actions"
+        group.add_argument(no, action="store_false", help=what, **own)
+
+
+def parse(parser, presets):
+    """Read the command line."""
+    args = parser.parse_args()
+    if args.preset == "list":
+        print(describe_presets(presets))
+        sys.exit()
+    if not 0 <= args.seed < 2**31:
+        parser.error(f"--seed {args.seed}: expected a number in [0, 2**31)")
+    if os.path.exists(args.outdir) and not os.path.isdir(args.outdir):
+        parser.error(f"--outdir {args.outdir}: expected a folder, got a file")
+    if args.load_pretrained:
+        parser.error(
+            "--load-pretrained: expected a folder of yours, as nothing is downloaded "
+            "here. chainertrpo.agents.load_chainerrl reads one that ChainerRL saved"
+        )
+    if args.demo and not args.load:
+        parser.error("--demo shows a saved agent: give --load DIR")
+    if args.workers is None:
+        args.workers = 0 if args.render else available_cores()
+    return args
+
+
+def changes_of(args, preset):
+    """What the command line changes of a preset of `PRESETS`, by part."""
+    size = {"hidden_sizes": args.hidden_sizes} if args.hidden_sizes else {}
+    changes = {"policy": dict(size), "vf": dict(size)}
+    for flag, (part, key) in FLAGS.items():
+        if getattr(args, flag, None) is not None:
+            if part == "optimizer" and part not in preset:
+                raise ValueError(
+                    f"expected a preset whose policy an optimiser moves for --{flag}, got "
+                    f"{preset['algorithm']}'s. Choose one of PPO, PenaltyTRPO or "
+                    "PolicyGradient: --preset list."
+                )
+            changes.setdefault(part, {})[key] = getattr(args, flag)
+    if getattr(args, "weight_decay", None):
+        changes["optimizer"]["decay_biases"] = False  # as in ChainerRL
+    own_curvature = "curvature" in preset.get("step", {})
+    if "optimizer" not in preset and not own_curvature:
+        changes.setdefault("step", {})["curvature"] = args.curvature
+    return changes
