@@ -2,16 +2,18 @@
 
 For our own policies and value functions and Chainer's Adam the gradient of
 
-    −E[min(r·A, clip(r, 1 ± ε)·A)] − c·E[H] + c_V·E[(V − target)²]
+    −E[min(r·A, clip(r, 1 ± ε)·A)] − c·E[H] + β·E[KL(π_old ‖ π)] + c_V·E[(V − target)²]
 
 is written out: u = ∂L/∂log π is r·A where clipping leaves it, and 0 elsewhere; from there
-∂log π/∂μ = z/σ and ∂log π/∂log σ = z² − 1 with z = (a − μ)/σ, or e_a − p for logits; then
-`LinearizedMLP` and `FlatAdam`.  The results are those of `GradientStep` through graphs, to
-rounding.
+∂log π/∂μ = z/σ and ∂log π/∂log σ = z² − 1 with z = (a − μ)/σ, or e_a − p for logits.  The
+divergence has ∂/∂μ = d/σ and ∂/∂log σ = 1 − (σ_old/σ)² − d² with d = (μ − μ_old)/σ, or
+p − p_old.  Then `LinearizedMLP` and `FlatAdam`.  The results are those of `GradientStep`
+through graphs, to rounding.
 """
 
 import math
 
+from chainertrpo.numerics import at
 from chainertrpo.policies import (
     ActorCritic,
     GaussianPolicy,
@@ -23,14 +25,14 @@ from chainertrpo.updates.flat_adam import FlatAdam, can_be_flat
 from chainertrpo.updates.regression import layers_of
 from chainertrpo.updates.rows import minibatch
 
+import chainer
 
-def can_step_flat(step, model, optimizer):
-    """Whether a step, a model and an optimiser are of the kind written out here.
+
+def can_step_flat(model, optimizer):
+    """Whether a model and an optimiser are of the kind written out here.
 
     Parameters
     ----------
-    step : GradientStep
-        Without a penalty.
     model : chainer.Link
         A policy, or policy and value function in one.
     optimizer : chainer.Optimizer
@@ -44,8 +46,7 @@ def can_step_flat(step, model, optimizer):
     """
     policy, vf = _halves(model)
     return (
-        step.beta == 0
-        and type(policy) in (GaussianPolicy, SoftmaxPolicy)
+        type(policy) in (GaussianPolicy, SoftmaxPolicy)
         and (vf is None or type(vf) is ValueFunction)
         and can_be_flat(optimizer)
     )
@@ -57,7 +58,7 @@ def _halves(model):
     return model, None
 
 
-def flat_steps(step, model, batch, optimizer, rows):
+def flat_steps(step, model, batch, optimizer, theta, rows):
     """Step over minibatches.
 
     Parameters
@@ -68,6 +69,8 @@ def flat_steps(step, model, batch, optimizer, rows):
         That `can_step_flat`; both are moved.
     batch : Batch
         On the model's device.
+    theta : array, shape (P,)
+        The model's parameters as the batch was collected: π_old of the penalty.
     rows : list of array of int
         Of each minibatch.
 
@@ -84,11 +87,17 @@ def flat_steps(step, model, batch, optimizer, rows):
     head = kind(policy, adam, owner)
     if vf is not None:
         critic, critic_grads = _mlp(adam, "/vf", vf)
+    old = ()
+    if step.beta:
+        with at(model, theta), chainer.no_backprop_mode():
+            out = _outputs(policy, batch.obs, step.chunk_rows)
+            old = head.parameters(policy.distribution(out))
     losses = []
     for index in rows:
-        part = minibatch(step, batch, model.device.send(index))
+        index = model.device.send(index)
+        part = minibatch(step, batch, index)
         output, kept = actor.forward(part.obs)
-        gain, cotangent = head(output, part, step)
+        gain, cotangent = head(output, part, step, *(x[index] for x in old))
         actor.pull(kept, cotangent, out=actor_grads)
         error = gain * 0
         if vf is not None:
@@ -109,6 +118,12 @@ def _mlp(adam, owner, link):
         layers_of(x, owner, len(link.mlp)) for x in (adam.value, adam.grad)
     ]
     return LinearizedMLP(layers, link.mlp.activation), grads
+
+
+def _outputs(policy, obs, size):
+    """The MLP's outputs, `size` rows at a time."""
+    chunks = range(0, len(obs), size)
+    return policy.xp.concatenate([policy.mlp(obs[i : i + size]).array for i in chunks])
 
 
 def _surrogate(xp, log_prob, part, clip_eps):
@@ -153,7 +168,12 @@ class _Gaussian:
         if self.kind == "shared":  # a view: it moves with the parameter
             self.log_std = self.xp.broadcast_to(self.log_std, (self.size,))
 
-    def __call__(self, output, part, step):
+    def parameters(self, dist):
+        """μ and log σ of every state."""
+        mean, log_std = (x.array for x in dist.params)
+        return mean, self.xp.broadcast_to(log_std, mean.shape)
+
+    def __call__(self, output, part, step, old_mean=None, old_log_std=None):
         xp, mean, log_std = self.xp, output, self.log_std
         if self.kind == "state_dependent":
             mean, log_std = output[:, : self.size], output[:, self.size :]
@@ -166,6 +186,11 @@ class _Gaussian:
         gain, u = _surrogate(xp, log_prob, part, step.clip_eps)
         u = -u[:, None]
         by_mean, by_log_std = u * z * precision, u * (square - 1)
+        if old_mean is not None:
+            weight, shift = step.beta / len(z), (mean - old_mean) * precision
+            by_mean += weight * shift * precision
+            change = xp.exp(2 * (old_log_std - log_std)) + shift * shift
+            by_log_std += weight * (1 - change)
         if self.kind == "state_dependent":
             by_log_std -= step.entropy_coef / len(z)
             return gain, xp.concatenate([by_mean, by_log_std], axis=1)
@@ -181,7 +206,11 @@ class _Softmax:
     def __init__(self, policy, adam, owner):
         self.xp = policy.xp
 
-    def __call__(self, output, part, step):
+    def parameters(self, dist):
+        """The probabilities in every state."""
+        return (self.xp.exp(dist.all_log_prob.array),)
+
+    def __call__(self, output, part, step, old_p=None):
         xp, n = self.xp, len(output)
         log_p = output - output.max(axis=1, keepdims=True)
         log_p -= xp.log(xp.exp(log_p).sum(axis=1, keepdims=True))
@@ -189,6 +218,8 @@ class _Softmax:
         gain, u = _surrogate(xp, log_p[chosen], part, step.clip_eps)
         cotangent = p * u[:, None]
         cotangent[chosen] -= u
+        if old_p is not None:
+            cotangent += (p - old_p) * (step.beta / n)
         if step.entropy_coef:
             entropy = -(p * log_p).sum(axis=1, keepdims=True)
             cotangent += p * (log_p + entropy) * (step.entropy_coef / n)

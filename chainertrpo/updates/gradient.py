@@ -224,8 +224,8 @@ class GradientStep:
 
     def _steps(self, model, batch, optimizer, theta, rows):
         """Step over minibatches; return their (policy loss, value loss), floats."""
-        if can_step_flat(self, model, optimizer):
-            losses = flat_steps(self, model, batch, optimizer, rows)
+        if can_step_flat(model, optimizer):
+            losses = flat_steps(self, model, batch, optimizer, theta, rows)
         else:
             losses = []
             for index in rows:
