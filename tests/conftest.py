@@ -55,13 +55,25 @@ def _place(link, xp):
 def make_policy():
     """Build a policy whose parameters, biases and log σ too, are all away from zero."""
 
-    def make(kind, hidden=(8, 6), obs_size=4, n_out=2, seed=0, xp=np, **settings):
+    def make(
+        kind,
+        hidden=(8, 6),
+        obs_size=4,
+        n_out=2,
+        seed=0,
+        xp=np,
+        cls=GaussianPolicy,
+        **settings,
+    ):
         if kind == "categorical":
             policy = SoftmaxPolicy(obs_size, n_out + 1, hidden, seed=seed, **settings)
         else:
-            policy = GaussianPolicy(
+            high = 0.5 + np.arange(n_out)
+            bounds = () if cls is GaussianPolicy else (-0.3 * high, high)
+            policy = cls(
                 obs_size,
                 n_out,
+                *bounds,
                 hidden,
                 log_std=kind,
                 log_std_init=-0.3,

@@ -3,6 +3,7 @@
 import math
 
 from chainertrpo import ActorCritic, GaussianPolicy, GradientStep, ValueFunction
+from chainertrpo.policies import BoundedGaussianPolicy, ScaledGaussianPolicy
 from chainertrpo.updates import CorrectedEps, gradient
 from chainertrpo.updates.flat_step import can_step_flat
 
@@ -10,7 +11,7 @@ import chainer
 import numpy as np
 import pytest
 from chainer.backends.cuda import to_cpu
-from conftest import POLICY_KINDS
+from conftest import GAUSSIAN_KINDS, POLICY_KINDS
 
 SETTINGS = {
     "surrogate": {},
@@ -29,8 +30,10 @@ every_kind = pytest.mark.parametrize("kind", POLICY_KINDS)
 def build(make_policy, make_batch, xp):
     """A model, its optimiser and the batch of another policy: ratios are not 1."""
 
-    def make(kind, alone=False, clip=None, corrected=False, **settings):
-        model = make_policy(kind, xp=xp, **settings)
+    def make(
+        kind, alone=False, clip=None, corrected=False, cls=GaussianPolicy, **settings
+    ):
+        model = make_policy(kind, xp=xp, cls=cls, **settings)
         rng = np.random.default_rng(3)
         if not alone:
             settings.setdefault("activation", "tanh")
@@ -44,7 +47,7 @@ def build(make_policy, make_batch, xp):
             optimizer.add_hook(chainer.optimizer_hooks.GradientClipping(clip))
         if corrected:
             optimizer.add_hook(CorrectedEps(1e-5))
-        batch = make_batch(make_policy(kind, seed=1, xp=xp), n=50)
+        batch = make_batch(make_policy(kind, seed=1, xp=xp, cls=cls), n=50)
         value = batch.value_target + xp.asarray(rng.standard_normal(50) * 0.5)
         value = value.astype(batch.value_target.dtype)
         return model, optimizer, batch._replace(value=value)
@@ -103,6 +106,18 @@ def test_parameters_and_moments_are_those_through_graphs(
         assert report.value_losses == pytest.approx(want.value_losses, rel=1e-9)
         assert report.kl == pytest.approx(want.kl, rel=1e-8)
         assert (report.n_updates, report.epochs) == (want.n_updates, want.epochs)
+
+
+@pytest.mark.parametrize("cls", [BoundedGaussianPolicy, ScaledGaussianPolicy])
+@pytest.mark.parametrize("kind", GAUSSIAN_KINDS)
+def test_policies_that_know_bounds(float64, build, monkeypatch, kind, cls):
+    settings = {"clip_eps": 0.2, "entropy_coef": 0.1, "beta": 2.0}
+    made = build(kind, cls=cls)
+    assert type(made[0].policy) is cls and can_step_flat(*made[:2])
+    _, found = run(made, settings)
+    through_graphs(monkeypatch)
+    _, truth = run(build(kind, cls=cls), settings)
+    assert_same(found, truth, 1e-9)
 
 
 @every_kind

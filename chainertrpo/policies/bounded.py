@@ -47,7 +47,6 @@ class ScaledGaussianPolicy(_InBounds):
     (Tianshou's ``action_scaling``, the ``normalize`` of rllab and garage).  Where bounds
     are not ±1 the first σ is another one: Humanoid's are ±0.4, and most actions drawn with
     σ = 1 are clipped there.  A natural step is the same in any unit, but for the damping.
-    A `GradientStep` goes through graphs.
 
     Parameters
     ----------
@@ -97,7 +96,7 @@ class ScaledGaussianPolicy(_InBounds):
 class BoundedGaussianPolicy(_InBounds):
     """Means μ = c + h·tanh(MLP(s)), which cannot leave [c − h, c + h].
 
-    It is ChainerRL's ``bound_mean``; σ is not scaled.  Products and steps go through
+    It is ChainerRL's ``bound_mean``; σ is not scaled.  Curvature products go through
     graphs; the written-out forms know no tanh at the end.
 
     Parameters

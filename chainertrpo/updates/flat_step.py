@@ -16,8 +16,10 @@ import math
 from chainertrpo.numerics import at
 from chainertrpo.policies import (
     ActorCritic,
+    BoundedGaussianPolicy,
     GaussianPolicy,
     LinearizedMLP,
+    ScaledGaussianPolicy,
     SoftmaxPolicy,
     ValueFunction,
 )
@@ -41,12 +43,12 @@ def can_step_flat(model, optimizer):
     Returns
     -------
     bool
-        A `GaussianPolicy` or `SoftmaxPolicy`, alone or with a `ValueFunction` in an
-        `ActorCritic`, and an Adam that `can_be_flat`.
+        One of our policies, alone or with a `ValueFunction` in an `ActorCritic`, and an
+        Adam that `can_be_flat`.
     """
     policy, vf = _halves(model)
     return (
-        type(policy) in (GaussianPolicy, SoftmaxPolicy)
+        type(policy) in HEADS
         and (vf is None or type(vf) is ValueFunction)
         and can_be_flat(optimizer)
     )
@@ -83,8 +85,7 @@ def flat_steps(step, model, batch, optimizer, theta, rows):
     adam = FlatAdam(model, optimizer)
     owner = "" if vf is None else "/policy"
     actor, actor_grads = _mlp(adam, owner, policy)
-    kind = _Softmax if type(policy) is SoftmaxPolicy else _Gaussian
-    head = kind(policy, adam, owner)
+    head = HEADS[type(policy)](policy, adam, owner)
     if vf is not None:
         critic, critic_grads = _mlp(adam, "/vf", vf)
     old = ()
@@ -168,6 +169,10 @@ class _Gaussian:
         if self.kind == "shared":  # a view: it moves with the parameter
             self.log_std = self.xp.broadcast_to(self.log_std, (self.size,))
 
+    def placed(self, mean, log_std):
+        """μ and log σ by the MLP's outputs, and ∂μ by the output; None is 1."""
+        return mean, log_std, None
+
     def parameters(self, dist):
         """μ and log σ of every state."""
         mean, log_std = (x.array for x in dist.params)
@@ -177,6 +182,7 @@ class _Gaussian:
         xp, mean, log_std = self.xp, output, self.log_std
         if self.kind == "state_dependent":
             mean, log_std = output[:, : self.size], output[:, self.size :]
+        mean, log_std, slope = self.placed(mean, log_std)
         precision = xp.exp(-log_std)
         z = (part.action - mean) * precision
         constant = 0.5 * math.log(2 * math.pi) * self.size
@@ -191,6 +197,8 @@ class _Gaussian:
             by_mean += weight * shift * precision
             change = xp.exp(2 * (old_log_std - log_std)) + shift * shift
             by_log_std += weight * (1 - change)
+        if slope is not None:
+            by_mean *= slope
         if self.kind == "state_dependent":
             by_log_std -= step.entropy_coef / len(z)
             return gain, xp.concatenate([by_mean, by_log_std], axis=1)
@@ -198,6 +206,34 @@ class _Gaussian:
             by_log_std = by_log_std.sum(axis=0) - step.entropy_coef
             self.grad[...] = by_log_std.reshape(len(self.grad), -1).sum(axis=1)
         return gain, by_mean
+
+
+class _Scaled(_Gaussian):
+    """μ = c + h·output and σ = h·exp(log σ)."""
+
+    def __init__(self, policy, adam, owner):
+        super().__init__(policy, adam, owner)
+        self.reach, self.middle = policy.reach, policy.middle
+        self.log_reach = self.xp.log(self.reach)
+
+    def placed(self, mean, log_std):
+        """As above."""
+        mean = mean * self.reach + self.middle
+        return mean, log_std + self.log_reach, self.reach
+
+
+class _Bounded(_Gaussian):
+    """μ = c + h·tanh(output)."""
+
+    def __init__(self, policy, adam, owner):
+        super().__init__(policy, adam, owner)
+        self.reach, self.middle = policy.reach, policy.middle
+
+    def placed(self, mean, log_std):
+        """As above."""
+        unit = self.xp.tanh(mean)
+        slope = self.reach * (1 - unit * unit)
+        return unit * self.reach + self.middle, log_std, slope
 
 
 class _Softmax:
@@ -224,3 +260,11 @@ class _Softmax:
             entropy = -(p * log_p).sum(axis=1, keepdims=True)
             cotangent += p * (log_p + entropy) * (step.entropy_coef / n)
         return gain, cotangent
+
+
+HEADS = {
+    GaussianPolicy: _Gaussian,
+    ScaledGaussianPolicy: _Scaled,
+    BoundedGaussianPolicy: _Bounded,
+    SoftmaxPolicy: _Softmax,
+}
