@@ -78,9 +78,10 @@ def test_bounds_that_are_none(cls):
             cls(4, 2, low, high)
 
 
+@every_class
 @pytest.mark.parametrize("kind", GAUSSIAN_KINDS)
-def test_products_of_scaled_actions_are_those_of_the_graph(float64, rng, kind):
-    policy, obs = in_bounds(ScaledGaussianPolicy, kind), rng.standard_normal((30, 4))
+def test_products_are_those_of_the_graph(float64, rng, kind, cls):
+    policy, obs = in_bounds(cls, kind), rng.standard_normal((30, 4))
     assert can_linearize(policy)
     linear = LinearizedPolicy(policy, obs, chunk_rows=13)
     params, old = named_params(policy), policy(obs).copy()
@@ -124,19 +125,9 @@ def test_a_natural_step_is_the_same_in_any_unit(float64, rng, curvature):
         assert np.abs(one - other).max() < 1e-5 * np.abs(other).max()
 
 
-def test_it_learns_through_graphs():
-    """The written-out products know nothing of the tanh at the end."""
-    policy = BoundedGaussianPolicy(2, 1, [-1], [1], (8,), last_scale=1.0, seed=0)
-    assert not can_linearize(policy)
-    vf = ValueFunction(2, (8,), seed=1)
-    optimizer = chainer.optimizers.Adam().setup(vf)
-    agent = TRPO(policy, vf, optimizer, update_interval=100, seed=0)
-    drive(agent, Point(), 101)
-    assert agent.last_step.accepted and 0 < agent.last_step.kl <= agent.max_kl
-
-
-def test_scaled_actions_are_learned():
-    policy = ScaledGaussianPolicy(2, 1, [-1], [3], (8,), last_scale=1.0, seed=0)
+@every_class
+def test_they_learn(cls):
+    policy = cls(2, 1, [-1], [3], (8,), last_scale=1.0, seed=0)
     vf = ValueFunction(2, (8,), seed=1)
     optimizer = chainer.optimizers.Adam().setup(vf)
     agent = TRPO(policy, vf, optimizer, update_interval=100, seed=0)

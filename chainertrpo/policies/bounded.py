@@ -39,6 +39,29 @@ class _InBounds(GaussianPolicy):
         )
         return x * reach + middle
 
+    def _slope(self, dist):
+        """The derivative of means by the MLP's outputs."""
+        raise NotImplementedError
+
+    def fisher(self, dist, tangent, parts, weight):
+        """The Fisher matrix in the MLP's outputs and log σ, times a tangent.
+
+        Parameters
+        ----------
+        dist, tangent, parts, weight
+            As in `GaussianPolicy.fisher`.
+
+        Returns
+        -------
+        array, dict of str to array
+            As there: a mean moves ∂μ/∂output times as far as its output.
+        """
+        slope = self.xp.broadcast_to(self._slope(dist), dist.mean.shape)
+        if self.log_std_kind == "state_dependent":
+            slope = self.xp.concatenate([slope, self.xp.ones_like(slope)], axis=1)
+        u, heads = super().fisher(dist, tangent * slope, parts, weight)
+        return u * slope, heads
+
 
 class ScaledGaussianPolicy(_InBounds):
     """Actions in units of half their range: μ = c + h·MLP(s) and σ = h·exp(log_std).
@@ -73,31 +96,14 @@ class ScaledGaussianPolicy(_InBounds):
         log_reach = self.xp.broadcast_to(self.xp.log(self.reach), unit.log_std.shape)
         return DiagonalGaussian(self._placed(unit.mean), unit.log_std + log_reach)
 
-    def fisher(self, dist, tangent, parts, weight):
-        """The Fisher matrix in the MLP's outputs and log σ, times a tangent.
-
-        Parameters
-        ----------
-        dist, tangent, parts, weight
-            As in `GaussianPolicy.fisher`.
-
-        Returns
-        -------
-        array, dict of str to array
-            As there: a mean moves h times as far as its output.
-        """
-        unit = self.reach
-        if self.log_std_kind == "state_dependent":
-            unit = self.xp.concatenate([unit, self.xp.ones_like(unit)])
-        u, heads = super().fisher(dist, tangent * unit, parts, weight)
-        return u * unit, heads
+    def _slope(self, dist):
+        return self.reach
 
 
 class BoundedGaussianPolicy(_InBounds):
     """Means μ = c + h·tanh(MLP(s)), which cannot leave [c − h, c + h].
 
-    It is ChainerRL's ``bound_mean``; σ is not scaled.  Curvature products go through
-    graphs; the written-out forms know no tanh at the end.
+    It is ChainerRL's ``bound_mean``; σ is not scaled.
 
     Parameters
     ----------
@@ -131,3 +137,7 @@ class BoundedGaussianPolicy(_InBounds):
         """
         free = super().distribution(out)
         return DiagonalGaussian(self._placed(F.tanh(free.mean)), free.log_std)
+
+    def _slope(self, dist):
+        unit = (dist.mean.array - self.middle) / self.reach
+        return self.reach * (1 - unit * unit)

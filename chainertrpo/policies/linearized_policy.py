@@ -8,7 +8,7 @@ import typing
 
 from chainertrpo._threads import row_lanes, side_by_side
 from chainertrpo.numerics import flatten, named_params, unflatten
-from chainertrpo.policies.bounded import ScaledGaussianPolicy
+from chainertrpo.policies.bounded import BoundedGaussianPolicy, ScaledGaussianPolicy
 from chainertrpo.policies.linearized_mlp import LinearizedMLP
 from chainertrpo.policies.models import GaussianPolicy, SoftmaxPolicy
 
@@ -16,14 +16,16 @@ import chainer
 import numpy
 from chainer import Variable, backend
 
+_OURS = (GaussianPolicy, ScaledGaussianPolicy, BoundedGaussianPolicy, SoftmaxPolicy)
+
 
 class LinearizedPolicy:
     """A policy of ours around its present parameters, on a batch.
 
     Parameters
     ----------
-    policy : GaussianPolicy, ScaledGaussianPolicy or SoftmaxPolicy
-        The policy.
+    policy : GaussianPolicy, SoftmaxPolicy, or one with bounds
+        See `can_linearize`.
     obs : array, shape (N, S)
         Observations.
     chunk_rows : int
@@ -253,4 +255,4 @@ def can_linearize(policy):
     bool
         `LinearizedPolicy` takes it.
     """
-    return type(policy) in (GaussianPolicy, ScaledGaussianPolicy, SoftmaxPolicy)
+    return type(policy) in _OURS
