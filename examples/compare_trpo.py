@@ -7,11 +7,17 @@ r"""Compare settings: presets by environments by seeds, beside published numbers
 The same command goes on where it stopped: finished runs stay, a killed one resumes from
 its checkpoint.  --outdir then holds evaluations.csv (every evaluation, one a row),
 <env>.png (curves) and table.md.  The preset `task` stands for the settings recorded for an
-environment (chainertrpo.comparison.TASKS).  --also adds tables in the same format, such as
-another library's (benchmarks/compare_pfrl.py).
+environment (chainertrpo.comparison.TASKS).  A variant is a preset with changes by part:
+
+    python examples/compare_trpo.py --presets npg \
+        --variant "longer steps" npg '{"step": {"max_kl": 0.05}, "agent": {"gamma": 0.99}}'
+
+--also adds tables in the same format, such as another library's
+(benchmarks/compare_pfrl.py).
 """
 
 import argparse
+import json
 import os
 import signal
 import sys
@@ -48,9 +54,17 @@ def parse_args():
         "--presets",
         nargs="+",
         choices=names,
-        default=["chainerrl-reproduction"],
         metavar="NAME",
-        help="`task`, or others; list shows all",
+        help="`task`, or others; list shows all (default: chainerrl-reproduction, "
+        "unless there is a variant)",
+    )
+    add(
+        "--variant",
+        nargs=3,
+        action="append",
+        default=[],
+        metavar=("NAME", "PRESET", "CHANGES"),
+        help="also PRESET with CHANGES, in JSON by part; it is called 'PRESET, NAME'",
     )
     add("--envs", nargs="+", default=["Hopper-v4"], metavar="ENV")
     add("--seeds", nargs="+", type=int, default=[0, 1, 2], metavar="SEED")
@@ -64,6 +78,8 @@ def parse_args():
     add("--also", nargs="+", default=[], metavar="CSV", help="tables to add")
     add("--only-report", action="store_true", help="train nothing, write what is there")
     args = parser.parse_args()
+    if args.presets is None:
+        args.presets = [] if args.variant else ["chainerrl-reproduction"]
     if "list" in args.presets:
         print(describe_presets())
         sys.exit()
@@ -74,6 +90,20 @@ def parse_args():
             parser.error(f"--{flag} {value}: expected a number of 1 or more")
     if not all(0 <= seed < 2**31 for seed in args.seeds):
         parser.error(f"--seeds {args.seeds}: expected numbers in [0, 2**31)")
+    args.variants = {}
+    for name, preset, text in args.variant:
+        try:
+            changes = json.loads(text)
+        except ValueError as error:
+            parser.error(f"--variant {name}: expected CHANGES in JSON, got {error}")
+        if not isinstance(changes, dict) or not all(
+            isinstance(part, dict) for part in changes.values()
+        ):
+            parser.error(
+                f"--variant {name}: expected CHANGES like "
+                f'{{"step": {{"max_kl": 0.02}}}}, got {text}'
+            )
+        args.variants[name] = (preset, changes)
     if os.path.exists(args.outdir) and not os.path.isdir(args.outdir):
         parser.error(f"--outdir {args.outdir}: expected a folder, got a file")
     return args
@@ -117,6 +147,7 @@ def main():
             eval_interval=args.eval_interval,
             eval_n_runs=args.eval_n_runs,
             final_n_runs=args.final_n_runs,
+            variants=args.variants,
         )
         if not args.only_report:
             failed = run_all(folders, args.jobs)

@@ -1,5 +1,6 @@
 """Comparisons: statistics against laws, tables, plans, and runs that are killed."""
 
+import functools
 import os
 import signal
 import subprocess
@@ -29,6 +30,7 @@ from chainertrpo.comparison import (
 )
 from chainertrpo.comparison.curves import curve
 from chainertrpo.comparison.folders import is_finished, step_of
+from chainertrpo.comparison.runs import read_run
 from chainertrpo.data import BadFileError, read_json
 from chainertrpo.experiments import BadEnvironmentError, read_table
 
@@ -190,6 +192,7 @@ def test_curves_stand_beside_the_same_algorithm(tmp_path, monkeypatch):
         assert published_in(*place, [name]) == ["PPO"]
     for name in ("npg", TASK, "somebody's"):
         assert published_in(*place, [name]) == ["TRPO", "NPG"]
+    assert published_in(*place, ["cleanrl-ppo, other"]) == ["PPO"]
     assert published_in(*place, ["nac", "cleanrl-ppo"]) == ["TRPO", "NPG", "PPO"]
 
 
@@ -218,6 +221,25 @@ def test_plan(tmp_path):
         make_plan(tmp_path, [TASK], ["MountainCar-v0"], [0])
     with pytest.raises(BadEnvironmentError):
         make_plan(tmp_path, ["chainerrl-class"], ["CartPoel-v1"], [0])
+
+
+def test_plan_of_variants(tmp_path):
+    changes = {"step": {"max_kl": 0.5}, "env": {"bootstrap_time_limits": False}}
+    plan = functools.partial(make_plan, envs=["CartPole-v1"], seeds=[3], steps=1000)
+    folders = plan(tmp_path, ["npg"], variants={"longer": ("npg", changes)})
+    assert [f.split(os.sep)[-2] for f in folders] == ["npg", "npg, longer"]
+    run = read_run(folders[1])
+    assert (run.label, run.preset, run.changes) == ("npg, longer", "npg", changes)
+    with pytest.raises(ValueError, match="holds a run with changes="):
+        plan(tmp_path, [], variants={"longer": ("npg", {})})
+    for name, preset, changes, message in (
+        ("../x", "npg", {}, "a variant's name"),
+        ("x", "gpn", {}, "expected a preset of"),
+        ("x", "npg", {"stpe": {}}, "Did you mean step"),
+        ("x", "npg", {"step": {"maxkl": 1}}, "Did you mean max_kl"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            plan(tmp_path, [], variants={name: (preset, changes)})
 
 
 def test_every_task_has_settings_that_build_an_agent():

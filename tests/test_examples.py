@@ -322,3 +322,16 @@ def test_compare_then_only_report(tmp_path):
     flags[flags.index("--steps") + 1] = 5000
     done = run("examples/compare_trpo.py", *flags, code=1)
     assert "error: " in done.stderr and "Take another --outdir" in done.stderr
+
+
+def test_compare_a_variant(tmp_path):
+    flags = ["--envs", "CartPole-v1", "--seeds", 0, "--steps", 400, "--jobs", 1]
+    flags += ["--eval-n-runs", 1, "--final-n-runs", 1, "--outdir", tmp_path]
+    changes = '{"agent": {"update_interval": 200}, "fit": {"epochs": 1}}'
+    variant = ["--variant", "small", "chainerrl-class", changes]
+    out = run("examples/compare_trpo.py", *flags, *variant).stdout
+    assert "**chainertrpo chainerrl-class, small**" in out
+    for wrong in ("{", "[1]", '{"agent": 3}'):
+        variant[-1] = wrong
+        done = run("examples/compare_trpo.py", *flags, *variant, code=2)
+        assert "--variant small: expected CHANGES" in done.stderr

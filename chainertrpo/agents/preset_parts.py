@@ -170,12 +170,12 @@ def natural_fit(*, variance=None, **step):
     return NaturalFit(natural_step(**step, objective="likelihood"), variance)
 
 
-def environment(*, clip_actions=True):
+def environment(*, clip_actions=True, bootstrap_time_limits=True):
     """What a preset says of environments, for whoever makes them; agents do not need it.
 
     Parameters
     ----------
-    clip_actions : bool
+    clip_actions, bootstrap_time_limits : bool
         Of `chainertrpo.experiments.make_env`.
 
     Returns
@@ -183,4 +183,7 @@ def environment(*, clip_actions=True):
     dict
         The same.
     """
-    return {"clip_actions": clip_actions}
+    return {
+        "clip_actions": clip_actions,
+        "bootstrap_time_limits": bootstrap_time_limits,
+    }

@@ -146,7 +146,8 @@ def _algorithms(rows):
     found = {
         _algorithm(PRESETS[name])
         for row in rows
-        for name in [TASKS[row.env].preset if row.preset == TASK else row.preset]
+        for label in [TASKS[row.env].preset if row.preset == TASK else row.preset]
+        for name in [label.split(",")[0]]  # a variant is called "preset, name"
         if name in PRESETS
     }
     natural = ("TRPO", "NPG") if found != {"PPO"} else ()

@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 import typing
 
 from chainertrpo.agents import PRESETS, settings_of
@@ -17,7 +18,7 @@ class Run(typing.NamedTuple):
     Attributes
     ----------
     label : str
-        The settings' name in tables: a preset's, or ``task``.
+        The settings' name in tables: a preset's, ``task``, or "preset, variant".
     env : str
         The environment's full id.
     seed : int
@@ -55,6 +56,7 @@ def make_plan(
     eval_interval=None,
     eval_n_runs=10,
     final_n_runs=100,
+    variants=None,
 ):
     """Write the folders of all runs that are not there yet.
 
@@ -76,6 +78,9 @@ def make_plan(
         Episodes of each of these evaluations.
     final_n_runs : int
         Episodes of the final evaluations; ChainerRL's reproductions take 100.
+    variants : dict, optional
+        Name -> (preset, changes to it by part, as `settings_of` takes them): settings
+        beside `presets`, which are called "preset, name".
 
     Returns
     -------
@@ -86,14 +91,23 @@ def make_plan(
     Raises
     ------
     ValueError
-        A preset or task that there is not, or a folder that holds another run.
+        A preset, part, key or task that there is not, a variant's name that is no name
+        of a folder, or a folder that holds another run.
     """
+    labels = {label: (label, {}) for label in presets}
+    for name, (preset, changes) in (variants or {}).items():
+        if not re.fullmatch(r"\w[\w. =-]*", name):
+            raise ValueError(
+                "expected a variant's name of letters, digits, spaces and ._=-, got "
+                f"{name!r}: it is part of a folder's."
+            )
+        labels[f"{preset}, {name}"] = preset, changes
     folders = []
     for seed in seeds:
         for env in envs:
             _, env = resolve(env, "auto")
-            for label in presets:
-                preset, changes, n_steps = _settings(label, env, steps)
+            for label, chosen in labels.items():
+                preset, changes, n_steps = _settings(*chosen, env, steps)
                 run = Run(
                     label,
                     env,
@@ -110,11 +124,11 @@ def make_plan(
     return list(dict.fromkeys(folders))
 
 
-def _settings(label, env, steps):
+def _settings(preset, changes, env, steps):
     task = TASKS.get(env)
-    if label != TASK:
-        settings_of(label)  # an unknown preset is an error here, not in ten processes
-        return label, {}, steps or (task.steps if task else 10**6)
+    if preset != TASK:
+        settings_of(preset, **changes)  # errors come here, not in ten processes
+        return preset, changes, steps or (task.steps if task else 10**6)
     if task is None:
         raise ValueError(
             f"expected an environment of {sorted(TASKS)} for the preset {TASK!r}, got "
