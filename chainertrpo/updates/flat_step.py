@@ -208,26 +208,25 @@ class _Gaussian:
         return gain, by_mean
 
 
-class _Scaled(_Gaussian):
-    """μ = c + h·output and σ = h·exp(log σ)."""
+class _InBounds(_Gaussian):
+    """Outputs in units of h around c."""
 
     def __init__(self, policy, adam, owner):
         super().__init__(policy, adam, owner)
         self.reach, self.middle = policy.reach, policy.middle
-        self.log_reach = self.xp.log(self.reach)
+
+
+class _Scaled(_InBounds):
+    """μ = c + h·output and σ = h·exp(log σ)."""
 
     def placed(self, mean, log_std):
         """As above."""
         mean = mean * self.reach + self.middle
-        return mean, log_std + self.log_reach, self.reach
+        return mean, log_std + self.xp.log(self.reach), self.reach
 
 
-class _Bounded(_Gaussian):
+class _Bounded(_InBounds):
     """μ = c + h·tanh(output)."""
-
-    def __init__(self, policy, adam, owner):
-        super().__init__(policy, adam, owner)
-        self.reach, self.middle = policy.reach, policy.middle
 
     def placed(self, mean, log_std):
         """As above."""
