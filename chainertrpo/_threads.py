@@ -26,7 +26,7 @@ def _blas():
 
 @functools.lru_cache(maxsize=1)
 def thread_count():
-    """How many threads `side_by_side` uses: as many as BLAS found when first asked.
+    """How many threads `parallel_map` uses: as many as BLAS found when first asked.
 
     ``OMP_NUM_THREADS`` and the like therefore hold here too.
 
@@ -84,7 +84,7 @@ def single_blas_thread():
         _LIMIT.leave()
 
 
-def side_by_side(function, items):
+def parallel_map(function, items):
     """Return ``[function(item) for item in items]``, worked on by several threads.
 
     The calling thread is one of them.  When this returns or raises, all have ended.
@@ -92,7 +92,7 @@ def side_by_side(function, items):
     Parameters
     ----------
     function : callable
-        Calls nothing that calls `side_by_side`, and spends its time in NumPy, of which it
+        Calls nothing that calls `parallel_map`, and spends its time in NumPy, of which it
         finds the caller's ``errstate``.
     items : sequence
         One call each.
@@ -125,15 +125,15 @@ def side_by_side(function, items):
     return results
 
 
-# On the CPU: rows of a block; from how many rows on a lane of their own; lanes at most.
-BLOCK_ROWS, LANE_ROWS, MAX_LANES = 1250, 1024, 16
+# On the CPU: rows of a block; from how many rows on a shard of their own; shards at most.
+BLOCK_ROWS, SHARD_ROWS, MAX_SHARDS = 1250, 1024, 16
 
 
-def row_lanes(x, most=BLOCK_ROWS):
-    """Cut the rows of an array: lanes for `side_by_side`, each a list of blocks.
+def row_shards(x, most=BLOCK_ROWS):
+    """Cut the rows of an array: shards for `parallel_map`, each a list of blocks.
 
     Blocks are small enough to stay in a cache.  They depend on the number of rows only.
-    For a GPU there is one lane, with blocks as large as may be.
+    For a GPU there is one shard, with blocks as large as may be.
 
     Parameters
     ----------
@@ -147,12 +147,12 @@ def row_lanes(x, most=BLOCK_ROWS):
     list of list of slice
         Of all rows, in order; the lengths of blocks differ by 1 at most.
     """
-    n, n_lanes = len(x), 1
+    n, n_shards = len(x), 1
     if backend.get_array_module(x) is numpy:
         most = min(most, BLOCK_ROWS)
-        while n_lanes < MAX_LANES and n >= 2 * n_lanes * LANE_ROWS:
-            n_lanes *= 2
-    a_lane = max(1, math.ceil(n / (n_lanes * most)))
-    ends = numpy.linspace(0, n, n_lanes * a_lane + 1).astype(int).tolist()
+        while n_shards < MAX_SHARDS and n >= 2 * n_shards * SHARD_ROWS:
+            n_shards *= 2
+    a_shard = max(1, math.ceil(n / (n_shards * most)))
+    ends = numpy.linspace(0, n, n_shards * a_shard + 1).astype(int).tolist()
     blocks = [slice(*pair) for pair in zip(ends, ends[1:])]
-    return [blocks[i : i + a_lane] for i in range(0, len(blocks), a_lane)]
+    return [blocks[i : i + a_shard] for i in range(0, len(blocks), a_shard)]

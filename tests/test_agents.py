@@ -195,11 +195,22 @@ def test_two_spellings_of_one_setting():
         TRPO,
         *parts(),
         max_kl=0.01,
-        improve=NaturalStep(),
+        policy_step=NaturalStep(),
     )
-    expect(TypeError, "vf_epochs and fit", TRPO, *parts(), vf_epochs=3, fit=ValueFit())
-    agent = TRPO(*parts(), improve=NaturalStep(max_kl=0.5), fit=ValueFit(7))
-    assert (agent.improve.max_kl, agent.fit.epochs) == (0.5, 7)
+    expect(
+        TypeError,
+        "vf_epochs and fit",
+        TRPO,
+        *parts(),
+        vf_epochs=3,
+        value_step=ValueFit(),
+    )
+    agent = TRPO(
+        *parts(),
+        policy_step=NaturalStep(region=TrustRegion(max_kl=0.5)),
+        value_step=ValueFit(7),
+    )
+    assert (agent.policy_step.max_kl, agent.value_step.epochs) == (0.5, 7)
 
 
 def test_half_precision():

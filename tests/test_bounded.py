@@ -3,7 +3,7 @@
 import types
 
 from chainertrpo import TRPO, GaussianPolicy, ValueFunction, make_agent, settings_of
-from chainertrpo.agents.preset_parts import adam
+from chainertrpo.agents.presets.parts import adam
 from chainertrpo.data import Batch
 from chainertrpo.numerics import (
     dense,
@@ -109,11 +109,9 @@ def test_a_natural_step_is_the_same_in_any_unit(float64, rng, curvature):
     log_prob = policy(obs).log_prob(action).array
     batch = Batch(obs, action, log_prob, rng.standard_normal(200), None)
     step = NaturalStep(
-        curvature=curvature,
-        damping=0.0,
-        cg_iterations=300,
-        max_kl=1e-6,
-        length_eps=0.0,
+        curvature=Curvature(kind=curvature, damping=0.0),
+        solver=CG(iterations=300),
+        region=TrustRegion(max_kl=1e-6, eps=0.0),
         search=None,
     )
     moves = []

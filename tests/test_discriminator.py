@@ -180,10 +180,10 @@ def test_absorbing_states_make_length_worth_nothing():
     paths = agent_paths(terminal=True, lengths=(4, 29))
     totals = [
         sum(r * 0.9**t for t, r in enumerate(path.reward.tolist()))
-        for path in made.pay(paths)
+        for path in made.relabel(paths)
     ]
     assert totals[0] == pytest.approx(totals[1], rel=1e-5)
-    cut = made.pay(agent_paths(terminal=False, lengths=(4,)))[0]
+    cut = made.relabel(agent_paths(terminal=False, lengths=(4,)))[0]
     assert cut.reward == pytest.approx(np.full(4, math.log(2)))
     made(paths)  # trains with them, and does not warn
     assert np.isfinite(made.last_report.loss)

@@ -104,7 +104,11 @@ def test_a_fixed_step_is_alpha_times_the_natural_gradient(case, curvature):
 def test_the_divergence_has_the_side_that_is_asked_for(case, kl_side):
     """The same step; the divergence that the search sees is the other one."""
     policy, plain, batch = case
-    step = NaturalStep(max_kl=0.5, search=None, damping=0.1, kl_side=kl_side)
+    step = NaturalStep(
+        region=TrustRegion(max_kl=0.5, side=kl_side),
+        curvature=Curvature(damping=0.1),
+        search=None,
+    )
     report = step(policy, batch)
     pair = [plain.theta, plain.read(policy)]
     truth = plain.kl(*(pair if kl_side == "old_new" else pair[::-1]), batch.obs).mean()
@@ -119,7 +123,12 @@ def test_several_updates_from_a_batch_have_importance_weights(case, curvature):
     """The second natural gradient is taken at θ₁ against the first's log π_old."""
     policy, plain, batch = case
     settings = {"curvature": curvature, "damping": 0.1, "cg_iterations": 300}
-    NaturalStep(search=None, step_size=0.2, repeats=2, **settings)(policy, batch)
+    NaturalStep(
+        region=TrustRegion(step_size=0.2),
+        schedule=Repeats(n=2),
+        search=None,
+        **settings,
+    )(policy, batch)
     theta = plain.theta
     for _ in range(2):
         ratio = np.exp(plain.log_prob(theta, batch.obs, batch.action) - batch.log_prob)
@@ -141,7 +150,12 @@ def test_a_relative_tolerance_is_a_part_of_the_gradient(case):
         "absolute": {"cg_tol": 0.1 * norm},
         "larger": {"cg_rtol": 0.01, "cg_tol": 0.1 * norm},
     }.items():
-        step = NaturalStep(search=None, damping=0.1, cg_iterations=30, **settings)
+        step = NaturalStep(
+            curvature=Curvature(damping=0.1),
+            solver=CG(iterations=30),
+            search=None,
+            **settings,
+        )
         report = step(policy, batch)
         found[name] = report.cg_iterations, plain.read(policy) - plain.theta
         with at(policy, plain.theta) as keep:
@@ -165,7 +179,9 @@ def test_a_random_start_is_drawn_and_used(case, rng):
         (2, 0.01, 1),
     ]:
         step = NaturalStep(
-            search=None, damping=0.1, cg_iterations=n_iter, cg_start=start
+            curvature=Curvature(damping=0.1),
+            solver=CG(iterations=n_iter, start=start),
+            search=None,
         )
         before = flatten(policy)
         assert step(policy, batch, rng=np.random.default_rng(seed)).accepted
@@ -241,7 +257,12 @@ def test_the_expected_gain_of_a_try(case, compound):
     policy, plain, batch = case
     TRIALS.clear()
     search = Seen(n_tries=4, compound_expected=compound)
-    step = NaturalStep(search=search, step_size=0.1, damping=0.1, cg_iterations=300)
+    step = NaturalStep(
+        region=TrustRegion(step_size=0.1),
+        curvature=Curvature(damping=0.1),
+        solver=CG(iterations=300),
+        search=search,
+    )
     assert step(policy, batch).reason == "no_gain"
     g = plain.gain_gradient(plain.theta, batch)
     matrix = plain.kl_hessian(plain.theta, batch.obs) + 0.1 * np.eye(len(g))
@@ -298,7 +319,11 @@ def test_a_natural_fit_is_a_gauss_newton_step_in_units_of_the_error(float64, rng
     truth = (2 * 0.02 / g.dot(x)) ** 0.5 * x
     batch = make_batch_of(obs, target)
     step = NaturalStep(
-        objective="likelihood", damping=0.1, cg_iterations=300, max_kl=0.02, search=None
+        objective=Likelihood(),
+        curvature=Curvature(damping=0.1),
+        solver=CG(iterations=300),
+        region=TrustRegion(max_kl=0.02),
+        search=None,
     )
     report = NaturalFit(step)(vf, None, batch, rng)
     found = flatten(vf) - before
@@ -314,12 +339,16 @@ def test_scaled_values_are_fitted_in_their_own_unit(float64, rng):
     vf.experience(target[:10])
     plain = ValueFunction(3, (4,), seed=0)  # the same MLP
     step = NaturalStep(
-        objective="likelihood", damping=0.1, cg_iterations=300, max_kl=0.02, search=None
+        objective=Likelihood(),
+        curvature=Curvature(damping=0.1),
+        solver=CG(iterations=300),
+        region=TrustRegion(max_kl=0.02),
+        search=None,
     )
     assert NaturalFit(step, 0.5)(vf, None, make_batch_of(obs, target), rng).n_updates
     seen = np.concatenate([target[:10], target])
     mean, unit = seen.mean(), seen.std() + 1e-6
-    np.testing.assert_allclose((vf._mean, vf.unit), [[mean], [unit]], rtol=1e-12)
+    np.testing.assert_allclose((vf._mean, vf.scale), [[mean], [unit]], rtol=1e-12)
     NaturalFit(step, 0.5)(plain, None, make_batch_of(obs, (target - mean) / unit), rng)
     np.testing.assert_allclose(flatten(vf), flatten(plain), rtol=1e-6)
     np.testing.assert_allclose(vf(obs).array, mean + unit * plain(obs).array, rtol=1e-6)
@@ -357,7 +386,7 @@ def test_scaled_values_are_float32_as_the_others_are(rng):
     vf = ScaledValueFunction(3, (4,), seed=0)
     vf.experience(1e6 + rng.standard_normal(9).astype("f"))
     assert vf(np.zeros((2, 3), "f")).dtype == np.float32
-    assert vf.unit.dtype == np.float64
+    assert vf.scale.dtype == np.float64
 
 
 def make_batch_of(obs, target):
@@ -488,7 +517,7 @@ def test_values_are_fitted_under_the_new_statistics(when):
         return FitReport(0, 0.0)
 
     estimation = Estimation(normalizer_learns=when)
-    agent = make_agent(estimation=estimation, improve=improve, fit=fit)
+    agent = make_agent(estimation=estimation, policy_step=improve, value_step=fit)
     paths = some_paths()
     raw = np.concatenate([path.obs[:-1] for path in paths])
     agent.update(paths)

@@ -23,7 +23,7 @@ every_curvature = pytest.mark.parametrize("curvature", ["hessian", "gauss_newton
 
 def full_step(**settings):
     """The whole step, with nothing added to its length."""
-    return NaturalStep(search=None, length_eps=0.0, **settings)
+    return NaturalStep(region=TrustRegion(eps=0.0), search=None, **settings)
 
 
 def snapshot(policy):
@@ -90,7 +90,10 @@ def test_eps_is_added_to_the_quadratic(float64, make_policy, make_batch):
     steps = []
     for policy, eps in zip(policies, (0.0, 0.5)):
         improve = NaturalStep(
-            search=None, length_eps=eps, damping=0.1, cg_iterations=300
+            region=TrustRegion(eps=eps),
+            curvature=Curvature(damping=0.1),
+            solver=CG(iterations=300),
+            search=None,
         )
         improve(policy, batch)
         steps.append(plain.read(policy) - plain.theta)
@@ -110,7 +113,9 @@ def test_rows_in_chunks_are_the_same_rows(
     for chunk_rows in (1000, 40, 13):
         policy = make_policy(kind, hidden=(5,))
         step = NaturalStep(
-            curvature=curvature, chunk_rows=chunk_rows, entropy_coef=0.1, damping=0.1
+            curvature=Curvature(kind=curvature, damping=0.1),
+            objective=Surrogate(entropy_coef=0.1),
+            chunk_rows=chunk_rows,
         )
         reports.append(step(policy, make_batch(policy)))
         thetas.append(flatten(policy))
@@ -142,7 +147,11 @@ def test_every_fifth_row_is_enough_for_the_curvature(case, curvature, chunk_rows
 def test_a_report_says_what_was_done(case, curvature):
     policy, plain, batch = case
     search = Backtrack(shrink=0.6, n_tries=9)
-    step = NaturalStep(max_kl=0.3, search=search, curvature=curvature)
+    step = NaturalStep(
+        region=TrustRegion(max_kl=0.3),
+        curvature=Curvature(kind=curvature),
+        search=search,
+    )
     report = step(policy, batch)
     theta = plain.read(policy)
     assert report.accepted
@@ -162,12 +171,14 @@ def test_a_report_says_what_was_done(case, curvature):
 
 def random_settings(rng):
     return NaturalStep(
-        max_kl=float(rng.choice([1e-3, 0.5, 20.0, 1000.0])),
-        damping=float(rng.choice([0, 1e-3, 0.1])),
-        cg_iterations=int(rng.integers(1, 6)),
+        region=TrustRegion(
+            max_kl=float(rng.choice([1e-3, 0.5, 20.0, 1000.0])),
+            over=str(rng.choice(["mean_kl", "max_kl"])),
+        ),
+        curvature=Curvature(damping=float(rng.choice([0, 1e-3, 0.1]))),
+        solver=CG(iterations=int(rng.integers(1, 6))),
+        objective=Surrogate(entropy_coef=float(rng.choice([0, 0.01]))),
         curvature="hessian" if rng.random() < 0.15 else "gauss_newton",
-        constraint=str(rng.choice(["mean_kl", "max_kl"])),
-        entropy_coef=float(rng.choice([0, 0.01])),
         chunk_rows=int(rng.choice([3, 1000, 1000])),
         search=Backtrack(0.5, int(rng.choice([0, 1, 1, 1, 2, 11]))),
     )
@@ -228,7 +239,9 @@ def test_of_a_thousand_steps_none_leaves_the_trust_region(
 def test_the_largest_divergence_can_be_bounded(float64, make_policy, make_batch, kind):
     policy = make_policy(kind)
     plain, batch = PlainPolicy(policy), make_batch(policy)
-    report = NaturalStep(constraint="max_kl", damping=0.1)(policy, batch)
+    report = NaturalStep(
+        region=TrustRegion(over="max"), curvature=Curvature(damping=0.1)
+    )(policy, batch)
     kl = plain.kl(plain.theta, plain.read(policy), batch.obs)
     assert report.accepted
     assert kl.max() <= 0.01
@@ -276,7 +289,7 @@ def test_float32_steps_are_those_of_float64(
 def test_no_advantage_no_step(make_policy, make_batch, curvature):
     policy = make_policy("state_independent")
     batch, before = make_batch(policy, scale=0.0), snapshot(policy)
-    report = NaturalStep(curvature=curvature)(policy, batch)
+    report = NaturalStep(curvature=Curvature(kind=curvature))(policy, batch)
     assert (report.reason, report.gradient_norm) == ("zero_gradient", 0.0)
     assert not report.accepted
     assert unchanged(policy, before)
@@ -291,7 +304,7 @@ def test_nonfinite_advantages_are_reported(
     policy = make_policy(kind)
     batch, before = make_batch(policy), snapshot(policy)
     batch.advantage[7] = bad
-    report = NaturalStep(curvature=curvature)(policy, batch)
+    report = NaturalStep(curvature=Curvature(kind=curvature))(policy, batch)
     assert report.reason == "nonfinite"
     assert (report.fraction, report.n_tries) == (0.0, 0)
     assert unchanged(policy, before)
@@ -310,7 +323,11 @@ def test_a_nonfinite_trial_is_reported(make_policy, make_batch, curvature, searc
         advantage=np.ones_like(batch.advantage),
     )
     before = snapshot(policy)
-    report = NaturalStep(max_kl=1e8, curvature=curvature, search=search)(policy, batch)
+    report = NaturalStep(
+        region=TrustRegion(max_kl=1e8),
+        curvature=Curvature(kind=curvature),
+        search=search,
+    )(policy, batch)
     assert report.reason == "nonfinite"
     assert report.n_tries == (1 if search is None else 2)
     assert unchanged(policy, before)
@@ -321,7 +338,9 @@ def test_an_overflow_in_the_solver_is_reported(make_policy, make_batch, curvatur
     """‖g‖² is finite in float32; gᵀAg, with a damping of 1e5, is not."""
     policy = make_policy("state_independent")
     batch, before = make_batch(policy, scale=1e18), snapshot(policy)
-    report = NaturalStep(damping=1e5, curvature=curvature)(policy, batch)
+    report = NaturalStep(curvature=Curvature(damping=1e5, kind=curvature))(
+        policy, batch
+    )
     assert (report.reason, report.cg_reason) == ("nonfinite", "nonfinite")
     assert unchanged(policy, before)
 
@@ -352,7 +371,7 @@ def test_an_unused_parameter_is_named(make_policy, make_batch, curvature):
         policy.spare = chainer.Parameter(np.zeros(3, "f"))
     before = snapshot(policy)
     with pytest.raises(ValueError, match="does not depend on /spare"):
-        NaturalStep(curvature=curvature)(policy, batch)
+        NaturalStep(curvature=Curvature(kind=curvature))(policy, batch)
     assert unchanged(policy, before)
 
 
@@ -382,7 +401,7 @@ def test_an_old_style_function_is_named(make_policy, make_batch, curvature):
     policy = OldPolicy(make_policy("categorical"))
     batch, before = make_batch(policy), snapshot(policy)
     with pytest.raises(TypeError, match="old-style chainer.Function OldTanh"):
-        NaturalStep(curvature=curvature)(policy, batch)
+        NaturalStep(curvature=Curvature(kind=curvature))(policy, batch)
     assert unchanged(policy, before)
 
 
@@ -401,7 +420,9 @@ def test_an_error_in_the_search_restores(make_policy, make_batch, curvature, err
     batch = make_batch(inner)
     policy = wrapped(inner, before_policy)
     before = snapshot(policy)
-    step = NaturalStep(max_kl=1e3, curvature=curvature, damping=0.1)
+    step = NaturalStep(
+        region=TrustRegion(max_kl=1e3), curvature=Curvature(kind=curvature, damping=0.1)
+    )
     with pytest.raises(error):
         step(policy, batch)
     assert unchanged(policy, before)
@@ -440,10 +461,13 @@ def test_nonpositive_curvature_is_reported(make_policy, make_batch, factor):
     batch = make_batch(make_policy("fixed"))
     policy = Saddle(factor)
     before = snapshot(policy)
-    report = NaturalStep(damping=0.0)(policy, batch)
+    report = NaturalStep(curvature=Curvature(damping=0.0))(policy, batch)
     assert (report.reason, report.cg_reason) == ("nonpositive_curvature",) * 2
     assert unchanged(policy, before)
-    assert NaturalStep(damping=3.0)(policy, batch).cg_reason == "converged"
+    assert (
+        NaturalStep(curvature=Curvature(damping=3.0))(policy, batch).cg_reason
+        == "converged"
+    )
 
 
 # Reparametrisation
@@ -531,6 +555,10 @@ def test_refuses_what_cannot_work(settings, message):
 
 
 def test_settings_are_values():
-    assert NaturalStep(damping=0.1) == NaturalStep(damping=0.1) != NaturalStep()
+    assert (
+        NaturalStep(curvature=Curvature(damping=0.1))
+        == NaturalStep(curvature=Curvature(damping=0.1))
+        != NaturalStep()
+    )
     with pytest.raises(AttributeError):
         NaturalStep().damping = 1.0

@@ -95,7 +95,7 @@ def updated(record, dtype=np.float64, **changes):
     agent = agent_of(settings, record, dtype)
     if given:
         chainer.serializers.NpzDeserializer(given).load(agent.obs_normalizer)
-        agent._actor = agent.actor()
+        agent.refresh()
     unit = part(record, "given", "unit")
     if unit:
         for name, x in unit.items():

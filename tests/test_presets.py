@@ -73,15 +73,13 @@ def test_who_clipped_actions():
 
 def test_what_a_preset_says_is_what_its_agent_does():
     agent, _ = build("baselines-mujoco")
-    assert agent.improve == NaturalStep(
-        cg_iterations=10,
-        cg_tol=1e-5,
-        damping=0.1,
-        length_eps=0.0,
-        curvature_every=5,
+    assert agent.policy_step == NaturalStep(
+        solver=CG(iterations=10, tol=1e-5),
+        curvature=Curvature(damping=0.1, stride=5),
+        region=TrustRegion(eps=0.0),
         search=Backtrack(n_tries=10, kl_slack=1.5),
     )
-    assert agent.fit == ValueFit(5, 64) and type(agent) is TRPO
+    assert agent.value_step == ValueFit(5, 64) and type(agent) is TRPO
     assert (agent.gamma, agent.lambd, agent.update_interval) == (0.99, 0.98, 1024)
     assert agent.estimation.normalizer_learns == "before_log_prob"
     assert agent.policy.mlp[0].W.shape == (32, 2)
@@ -94,18 +92,18 @@ def test_what_a_preset_says_is_what_its_agent_does():
     assert type(agent.policy) is ScaledGaussianPolicy
     assert agent.estimation.pad_to == 1000
     agent, _ = build("openai-imitation")
-    assert isinstance(agent.fit, NaturalFit) and agent.vf_optimizer is None
-    assert agent.fit.variance == 0.5 and type(agent.vf) is ScaledValueFunction
+    assert isinstance(agent.value_step, NaturalFit) and agent.vf_optimizer is None
+    assert agent.value_step.variance == 0.5 and type(agent.vf) is ScaledValueFunction
     assert (
-        agent.fit.step.search
-        == agent.improve.search
+        agent.value_step.step.search
+        == agent.policy_step.search
         == Backtrack(n_tries=10, kl_slack=2.0, min_ratio=0.1, on_failure="smallest")
     )
     agent, _ = build("tianshou-npg")
-    assert type(agent) is NPG and agent.improve.step_size == 0.1
-    assert agent.improve.search is None
+    assert type(agent) is NPG and agent.policy_step.step_size == 0.1
+    assert agent.policy_step.search is None
     agent, _ = build("sb3-ppo")
-    assert agent.improve == GradientStep(
+    assert agent.policy_step == GradientStep(
         clip_eps=0.2, value_coef=0.5, standardize_by="unbiased_std"
     )
     assert not agent.standardize_advantages
@@ -113,7 +111,7 @@ def test_what_a_preset_says_is_what_its_agent_does():
     agent, _ = build("chainerrl-ppo-example")
     assert agent.rewards.scale == 0.01
     agent, _ = build("spinningup-ppo")
-    assert agent.optimizer.alpha == 3e-4 and agent.fit == ValueFit(80, None)
+    assert agent.optimizer.alpha == 3e-4 and agent.value_step == ValueFit(80, None)
     assert (agent.gamma, agent.lambd) == (0.99, 0.97)
     agent, _ = build("baselines-ppo1")
     assert (agent.obs_normalizer.eps, agent.obs_normalizer.floor) == (0, 0.01)
@@ -144,13 +142,13 @@ def test_the_settings_of_deep_rl_that_matters_are_ppo1s_but_for_numbers():
 def test_variants_differ_from_the_reproduction_by_what_they_are(name, step):
     agent, _ = build(name)
     plain, _ = build("chainerrl-reproduction")
-    assert agent.improve == dataclasses.replace(plain.improve, **step)
-    fit, vf = plain.fit, ValueFunction
+    assert agent.policy_step == dataclasses.replace(plain.policy_step, **step)
+    fit, vf = plain.value_step, ValueFunction
     if name == "trpo-natural-vf":
         natural = {"damping": 0.1, "curvature": "gauss_newton", "repeats": 5}
-        fit = NaturalFit(NaturalStep(objective="likelihood", **natural))
+        fit = NaturalFit(NaturalStep(objective=Likelihood(), **natural))
         vf = ScaledValueFunction
-    assert agent.fit == fit and type(agent.vf) is vf
+    assert agent.value_step == fit and type(agent.vf) is vf
 
 
 @pytest.mark.parametrize(
@@ -169,7 +167,7 @@ def test_variants_differ_from_the_reproduction_by_what_they_are(name, step):
     ],
 )
 def test_gradient_steps_of_presets(name, step):
-    assert build(name)[0].improve == step
+    assert build(name)[0].policy_step == step
 
 
 # Of their sources: hidden widths, log σ at first, steps a batch, where normalised
@@ -229,9 +227,12 @@ def test_the_class_preset_is_the_constructors_defaults():
     """ChainerRL's defaults, said once there and once here."""
     agent, _ = build("chainerrl-class")
     plain = TRPO(agent.policy, agent.vf, agent.vf_optimizer)
-    assert (agent.improve, agent.fit) == (plain.improve, plain.fit)
+    assert (agent.policy_step, agent.value_step) == (
+        plain.policy_step,
+        plain.value_step,
+    )
     agent, _ = build("chainerrl-ppo-class")
-    assert agent.improve == PPO(agent.model, agent.optimizer).improve
+    assert agent.policy_step == PPO(agent.model, agent.optimizer).improve
 
 
 def test_what_a_schedule_moves_is_there_and_begins_at_its_start():
@@ -254,7 +255,7 @@ def test_schedules_of_ones_own():
     agent, _ = build("chainerrl-class")
     (hook,) = scheduled(settings, 100)
     hook(None, agent, 50)
-    assert agent.max_kl == agent.improve.max_kl == pytest.approx(0.015, rel=0.01)
+    assert agent.max_kl == agent.policy_step.max_kl == pytest.approx(0.015, rel=0.01)
     (hook,) = scheduled(
         settings_of("chainerrl-class", schedules={"max_kll": [1, 0]}), 100
     )

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from chainertrpo import _threads as threads
 from chainertrpo._threads import (
-    row_lanes,
-    side_by_side,
+    row_shards,
+    parallel_map,
     single_blas_thread,
     thread_count,
 )
@@ -40,15 +40,15 @@ def test_lanes_hold_every_row_once_and_blocks_are_alike(n, most):
     if n > 10_000 and most == 1:
         n = 10_000
     x = np.empty(n)
-    lanes = row_lanes(x, most)
-    blocks = [block for lane in lanes for block in lane]
+    shards = row_shards(x, most)
+    blocks = [block for shard in shards for block in shard]
     rows = [np.arange(n)[block] for block in blocks]
     assert np.array_equal(np.concatenate(rows), np.arange(n))
     sizes = {len(r) for r in rows}
     assert max(sizes) - min(sizes) <= 1
     assert max(sizes) <= min(most, threads.BLOCK_ROWS)
-    assert len({len(lane) for lane in lanes}) == 1
-    assert n < 16_384 or len(lanes) == threads.MAX_LANES
+    assert len({len(shard) for shard in shards}) == 1
+    assert n < 16_384 or len(shards) == threads.MAX_LANES
 
 
 def test_results_are_in_order_and_errors_are_raised(n_threads):
@@ -57,9 +57,9 @@ def test_results_are_in_order_and_errors_are_raised(n_threads):
             raise KeyError(item)
         return item * item
 
-    assert side_by_side(work, range(50)) == [i * i for i in range(50)]
+    assert parallel_map(work, range(50)) == [i * i for i in range(50)]
     with pytest.raises(KeyError, match="77"):
-        side_by_side(work, range(100))
+        parallel_map(work, range(100))
     assert blas_threads() == thread_count()
 
 
@@ -69,7 +69,7 @@ def test_work_is_really_shared():
     with ThreadPoolExecutor(2) as pool, pytest.MonkeyPatch.context() as patch:
         patch.setattr(threads, "thread_count", lambda: 2)
         patch.setattr(threads, "_pool", lambda: pool)
-        side_by_side(lambda _: barrier.wait(), range(2))
+        parallel_map(lambda _: barrier.wait(), range(2))
 
 
 def test_the_callers_errstate_holds_in_every_thread(n_threads):
@@ -79,9 +79,9 @@ def test_the_callers_errstate_holds_in_every_thread(n_threads):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         with np.errstate(over="ignore"):
-            side_by_side(overflow, range(4))
+            parallel_map(overflow, range(4))
         with np.errstate(over="raise"), pytest.raises(FloatingPointError):
-            side_by_side(overflow, range(4))
+            parallel_map(overflow, range(4))
 
 
 def test_blas_has_one_thread_inside_and_as_many_as_before_outside():
@@ -114,12 +114,12 @@ def test_limits_of_two_threads_may_overlap():
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
 def test_a_forked_child_has_threads_of_its_own():
-    side_by_side(abs, range(4))
+    parallel_map(abs, range(4))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of fork beside threads
         child = os.fork()
     if not child:
-        done = side_by_side(abs, range(4)) == [0, 1, 2, 3]
+        done = parallel_map(abs, range(4)) == [0, 1, 2, 3]
         os._exit(0 if done else 1)
     assert os.waitpid(child, 0)[1] == 0
 
@@ -135,7 +135,9 @@ def test_an_update_has_the_same_bits_on_any_number_of_threads(
 ):
     policy = make_policy(kind)
     batch = make_batch(policy, n=5000)
-    report = NaturalStep(curvature="gauss_newton", damping=0.1)(policy, batch)
+    report = NaturalStep(curvature=Curvature(kind="gauss_newton", damping=0.1))(
+        policy, batch
+    )
     assert report.accepted
     theta = np.concatenate([p.array.ravel() for _, p in sorted(policy.namedparams())])
     if n_threads == 1:

@@ -6,7 +6,7 @@ from chainertrpo import ActorCritic, GaussianPolicy, ValueFit, ValueFunction
 from chainertrpo.data import Batch
 from chainertrpo.numerics import flatten
 from chainertrpo.policies import ScaledValueFunction
-from chainertrpo.updates import minibatches
+from chainertrpo.data.pieces import minibatches
 
 import chainer
 import numpy as np

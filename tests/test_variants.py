@@ -46,8 +46,12 @@ class TestNPG(AgentContract):
 class TestNPGOfAFixedStep(AgentContract):
     @staticmethod
     def make_agent(discrete=False, **settings):
-        step = NaturalStep(search=None, step_size=0.5, damping=0.1)
-        return make(NPG, discrete, improve=step, **settings)
+        step = NaturalStep(
+            region=TrustRegion(step_size=0.5),
+            curvature=Curvature(damping=0.1),
+            search=None,
+        )
+        return make(NPG, discrete, policy_step=step, **settings)
 
 
 class TestNaturalActorCritic(AgentContract):
@@ -61,14 +65,14 @@ class TestPenaltyTRPO(AgentContract):
     def make_agent(discrete=False, **settings):
         adam = chainer.optimizers.Adam(5e-3)
         step = GradientStep(epochs=4, beta=1.0, target_kl=0.02)
-        return make(PenaltyTRPO, discrete, optimizer=adam, improve=step, **settings)
+        return make(PenaltyTRPO, discrete, optimizer=adam, policy_step=step, **settings)
 
 
 class TestPenaltyTRPOOfAFixedPenalty(AgentContract):
     @staticmethod
     def make_agent(discrete=False, **settings):
         adam, step = chainer.optimizers.Adam(5e-3), GradientStep(epochs=4, beta=1.0)
-        return make(PenaltyTRPO, discrete, optimizer=adam, improve=step, **settings)
+        return make(PenaltyTRPO, discrete, optimizer=adam, policy_step=step, **settings)
 
 
 class TestPolicyGradient(AgentContract):
@@ -81,20 +85,22 @@ class TestPolicyGradient(AgentContract):
 class TestTRPOOfTheLargestDivergence(AgentContract):
     @staticmethod
     def make_agent(discrete=False, **settings):
-        step = NaturalStep(constraint="max_kl", max_kl=0.03)
-        return make(TRPO, discrete, improve=step, **settings)
+        step = NaturalStep(region=TrustRegion(over="max", max_kl=0.03))
+        return make(TRPO, discrete, policy_step=step, **settings)
 
 
 class TestTRPOOfSeveralUpdates(AgentContract):
     @staticmethod
     def make_agent(discrete=False, **settings):
-        return make(TRPO, discrete, improve=NaturalStep(repeats=3), **settings)
+        return make(
+            TRPO, discrete, policy_step=NaturalStep(schedule=Repeats(n=3)), **settings
+        )
 
 
 class TestTRPOWithANaturalFit(AgentContract):
     @staticmethod
     def make_agent(discrete=False, **settings):
-        return make(TRPO, discrete, fit=NaturalFit(), **settings)
+        return make(TRPO, discrete, value_step=NaturalFit(), **settings)
 
 
 class TestTRPOWithScaledValues(AgentContract):
@@ -103,7 +109,9 @@ class TestTRPOWithScaledValues(AgentContract):
         policy, _, _ = parts(discrete, seed)
         vf = ScaledValueFunction(2, (8,), seed=seed + 1)
         normalizer = EmpiricalNormalization(2, clip_threshold=5) if normalize else None
-        step = NaturalStep(objective="likelihood", cg_rtol=1e-5, curvature_every=2)
+        step = NaturalStep(
+            objective=Likelihood(), solver=CG(rtol=1e-5), curvature=Curvature(stride=2)
+        )
         settings = {"fit": NaturalFit(step, 0.5), "seed": seed, **settings}
         settings.setdefault("estimation", Estimation(normalizer_learns="after_step"))
         return TRPO(policy, vf, None, normalizer, **settings)
@@ -175,19 +183,25 @@ class TestPPOOfASharedTrunk(TestPPO):
 @pytest.mark.parametrize("curvature", ["hessian", "gauss_newton"])
 def test_trpo_whose_search_accepts_at_once_is_npg(curvature):
     """Bit for bit, update after update; and a search that refuses is not."""
-    step = NaturalStep(curvature=curvature)
+    step = NaturalStep(curvature=Curvature(kind=curvature))
     anything = Backtrack(kl_slack=None, min_ratio=0.0)
     agents = [
-        make(TRPO, improve=dataclasses.replace(step, search=None), update_interval=100),
-        make(NPG, improve=dataclasses.replace(step, search=None), update_interval=100),
         make(
             TRPO,
-            improve=dataclasses.replace(step, search=anything),
+            policy_step=dataclasses.replace(step, search=None),
+            update_interval=100,
+        ),
+        make(
+            NPG, policy_step=dataclasses.replace(step, search=None), update_interval=100
+        ),
+        make(
+            TRPO,
+            policy_step=dataclasses.replace(step, search=anything),
             update_interval=100,
         ),
         make(
             TRPO,
-            improve=dataclasses.replace(step, search=Backtrack(kl_slack=0.5)),
+            policy_step=dataclasses.replace(step, search=Backtrack(kl_slack=0.5)),
             update_interval=100,
         ),
     ]
@@ -205,9 +219,11 @@ def test_trpo_whose_search_accepts_at_once_is_npg(curvature):
 def test_the_default_steps_of_npg_and_nac_do_not_search(cls):
     """On a batch and with a δ where the search cuts the step."""
     agents = [make(cls), make(cls), make(cls)]
-    searches = [cls.IMPROVE.search, None, Backtrack()]
+    searches = [cls.POLICY_STEP.search, None, Backtrack()]
     for agent, search in zip(agents, searches):
-        agent.improve = dataclasses.replace(agent.improve, max_kl=100.0, search=search)
+        agent.policy_step = dataclasses.replace(
+            agent.policy_step, max_kl=100.0, search=search
+        )
         agent.update(some_paths(3))
     full, same, cut = map(theta, agents)
     assert agents[2].last_step.fraction < 1
@@ -219,7 +235,7 @@ def test_the_default_step_of_nac_goes_along_the_weights_of_its_critic():
     batch, _ = agent.batch(some_paths())
     w = compatible_weights(agent.policy, batch, damping=1e-2, n_iter=10).x
     before = theta(agent)
-    assert agent.improve(agent.policy, batch).accepted
+    assert agent.policy_step(agent.policy, batch).accepted
     step = theta(agent) - before
     norms = np.linalg.norm(step), np.linalg.norm(w)
     np.testing.assert_allclose(step / norms[0], w / norms[1], atol=1e-3)
@@ -266,7 +282,7 @@ def test_what_chainerrls_hooks_assign_is_what_the_step_has():
     agent = TestPPO.make_agent()
     agent.clip_eps = 0.05
     agent.optimizer.alpha = 1e-5
-    assert (agent.improve.clip_eps, agent.clip_eps) == (0.05, 0.05)
+    assert (agent.policy_step.clip_eps, agent.clip_eps) == (0.05, 0.05)
     assert (agent.epochs, agent.minibatch_size, agent.value_func_coef) == (3, 64, 1.0)
     trpo = make(TRPO)
     trpo.max_kl = 0.02
@@ -324,7 +340,7 @@ def test_ppo_refuses_two_spellings_and_wrong_optimizers():
         model,
         optimizer,
         clip_eps=1,
-        improve=step,
+        policy_step=step,
     )
     expect(ValueError, "recurrent", PPO, model, optimizer, recurrent=True)
     expect(TypeError, "clipeps", PPO, model, optimizer, clipeps=0.1)
@@ -346,7 +362,7 @@ def test_a_gradient_step_needs_an_optimizer():
 
 def test_a_natural_fit_needs_no_optimizer():
     policy, vf, _ = parts()
-    agent = TRPO(policy, vf, None, fit=NaturalFit(), seed=0)
+    agent = TRPO(policy, vf, None, value_step=NaturalFit(), seed=0)
     before = flatten(vf)
     agent.update(some_paths())
     assert agent.last_fit.n_updates == 1 and not np.array_equal(flatten(vf), before)
@@ -396,8 +412,8 @@ def test_a_resumed_run_is_the_one_that_never_stopped(tmp_path, make_run):
         agents.append(agent)
     assert np.array_equal(theta(agents[0]), theta(agents[1]))
     assert np.array_equal(flatten(agents[0].vf), flatten(agents[1].vf))
-    assert agents[0].improve == agents[1].improve
-    assert agents[0].improve != make_run()[0].improve
+    assert agents[0].policy_step == agents[1].policy_step
+    assert agents[0].policy_step != make_run()[0].policy_step
     assert str(agents[0].get_statistics()) == str(agents[1].get_statistics())
 
 

@@ -3,15 +3,16 @@
 from chainertrpo.agents.batching import Estimation
 from chainertrpo.agents.chainerrl_files import load_chainerrl
 from chainertrpo.agents.gail import GAIL
-from chainertrpo.agents.gail_presets import GAIL_PRESETS, make_gail_agent
 from chainertrpo.agents.on_policy import OnPolicyAgent
 from chainertrpo.agents.ppo import PPO
 from chainertrpo.agents.presets import (
     DEFAULT_PPO_PRESET,
     DEFAULT_PRESET,
+    GAIL_PRESETS,
     PRESETS,
     describe_presets,
     make_agent,
+    make_gail_agent,
     settings_of,
 )
 from chainertrpo.agents.pretraining import clone_expert

@@ -1,9 +1,9 @@
-"""Acting: from what an environment gives to what it is given, on the host."""
+"""Acting: from an observation of the environment to an action for it, on the host."""
 
 import functools
 
 from chainertrpo.data import as_observation
-from chainertrpo.policies import EmpiricalNormalization, HostLink, host_policy
+from chainertrpo.policies import on_host
 
 import chainer
 
@@ -24,18 +24,17 @@ class Actor:
     """
 
     def __init__(self, policy, normalizer=None, phi=None):
-        self.policy = host_policy(policy)
+        self.policy = on_host(policy)
         self.phi = phi
         if normalizer is None:
             self.normalize = None
-        elif type(normalizer) is EmpiricalNormalization:
+        elif hasattr(normalizer, "snapshot"):
             self.normalize = normalizer.snapshot()
         else:
             self.normalize = functools.partial(_normalize_by_link, normalizer)
         # Links take batches only; plain NumPy takes one observation as it is.
-        self._by_batch = isinstance(self.policy, HostLink) or isinstance(
-            self.normalize, functools.partial
-        )
+        plain = normalizer is None or hasattr(normalizer, "snapshot")
+        self._by_batch = not (self.policy.takes_rows and plain)
 
     def features(self, obs):
         """Apply phi, copy to float32, and refuse what is not finite.

@@ -3,6 +3,7 @@
 import dataclasses
 import typing
 
+from chainertrpo._checks import at_least, one_of, whole
 from chainertrpo.data import (
     SCALES,
     Batch,
@@ -10,12 +11,9 @@ from chainertrpo.data import (
     run_on,
     standardize,
 )
-from chainertrpo.policies import (
-    ScaledValueFunction,
-    ValueFunction,
-    can_linearize,
-    linearized,
-)
+from chainertrpo.numerics import named_params
+from chainertrpo.policies import parts
+from chainertrpo.updates import outputs, said
 
 import chainer
 import numpy
@@ -32,8 +30,8 @@ class Estimation:
     advantage : str
         ``gae``, or ``return``: the discounted return itself, without the critic.
     value_target : str
-        ``lambda``: A + V; ``return``: the discounted return, which V(sₙ) ends where the
-        path was cut; ``advantage``: the advantage as the policy gets it (pg_travel's TNPG,
+        ``lambda``: A + V; ``return``: the discounted return, with V(sₙ) for the rest where
+        the path was cut; ``advantage``: the advantage as the policy gets it (pg_travel's TNPG,
         where nothing uses the values); ``return_plus_advantage``: return plus advantage
         (pg_travel, by an oversight).
     standardize_by : str
@@ -68,16 +66,10 @@ class Estimation:
             "normalizer_learns": ("before_step", "before_log_prob", "after_step"),
         }
         for name, known in choices.items():
-            if getattr(self, name) not in known:
-                raise ValueError(
-                    f"expected {name} of {known}, got {getattr(self, name)!r}."
-                )
-        if not self.standardize_eps >= 0:
-            raise ValueError(
-                f"expected standardize_eps >= 0, got {self.standardize_eps}."
-            )
-        if self.pad_to is not None and self.pad_to < 1:
-            raise ValueError(f"expected pad_to None or >= 1, got {self.pad_to}.")
+            one_of(name, getattr(self, name), known)
+        at_least("standardize_eps", self.standardize_eps, 0)
+        if self.pad_to is not None:
+            whole("pad_to", self.pad_to, 1)
 
     @property
     def uses_returns(self):
@@ -90,7 +82,7 @@ class Estimation:
         return self.normalizer_learns == "after_step"
 
 
-class Beliefs(typing.NamedTuple):
+class Predictions(typing.NamedTuple):
     """What policy and value function said of a batch before the update.
 
     Attributes
@@ -145,8 +137,8 @@ def make_batch(
 
     Returns
     -------
-    Batch, Beliefs
-        The batch on the policy's device, the beliefs on the host.
+    Batch, Predictions
+        The batch on the policy's device, the predictions on the host.
 
     Raises
     ------
@@ -161,34 +153,41 @@ def make_batch(
 
     # float32, or float64 for exact comparisons
     dtype = next((p.dtype for p in vf.params() if p.array is not None), numpy.float32)
-    value, log_prob, entropy, advantage, returns = [], [], [], [], []
+    log_prob, entropy, obs = [], [], []  # of the steps, on the device
+    value, advantage, returns = [], [], []
     learns = normalizer is not None and estimation.normalizer_learns
     if learns == "before_log_prob":
         _learn(normalizer, paths)
+    action = send(numpy.concatenate([path.action for path in paths]))
+    mask = _masks(paths, send)
+    start = 0
     with chainer.no_backprop_mode(), chainer.using_config("train", False):
         if estimation.pad_to is not None:
             v_of_zeros = _values(vf, send(numpy.zeros_like(paths[0].obs[:1])))[0]
         for group in _groups(paths):
             raw, taken = _rows(group)
-            obs = send(raw if actor.normalize is None else actor.normalize(raw))
-            v = _values(vf, obs)
-            obs = obs[send(taken)]
+            seen = send(raw if actor.normalize is None else actor.normalize(raw))
+            v = _values(vf, seen)
+            seen = seen[send(taken)]
             if learns == "before_log_prob":
-                obs = send(chainer.as_array(normalizer(raw[taken], update=False)))
-            dist = _distribution(policy, obs)
-            action = send(numpy.concatenate([path.action for path in group]))
-            log_prob.append(dist.log_prob(action).array)
-            entropy.append(_to_host(dist.entropy))
+                seen = send(chainer.as_array(normalizer(raw[taken], update=False)))
+            rows = slice(start, start + len(seen))
+            start = rows.stop
+            before = said(policy, seen, None if mask is None else mask[rows])
+            log_prob.append(before.log_prob(action[rows]))
+            entropy.append(_to_host(before.entropy()))
+            if learns != "before_step":  # the update sees the same
+                obs.append(seen)
             value.append(v[taken])
             ends = numpy.cumsum([len(path.obs) for path in group])
             for path, v_path in zip(group, numpy.split(v, ends[:-1])):
-                seen, end = (path.reward, v_path), (path.terminal, gamma)
+                steps, end = (path.reward, v_path), (path.terminal, gamma)
                 if estimation.uses_returns:  # A of λ = 1 is the return minus V
-                    with_return = generalized_advantages(*seen, *end, 1.0)
+                    with_return = generalized_advantages(*steps, *end, 1.0)
                     returns.append(with_return + v_path[:-1])
                 if path.terminal and estimation.pad_to is not None:
-                    seen = run_on(*seen, estimation.pad_to, v_of_zeros)
-                found = generalized_advantages(*seen, *end, lambd)
+                    steps = run_on(*steps, estimation.pad_to, v_of_zeros)
+                found = generalized_advantages(*steps, *end, lambd)
                 advantage.append(found[: len(path.reward)])
     value, advantage = numpy.concatenate(value), numpy.concatenate(advantage)
     target = advantage + value
@@ -204,25 +203,26 @@ def make_batch(
         target = advantage
     elif estimation.value_target == "return_plus_advantage":
         target = target + advantage
+    xp = policy.xp
     if learns == "before_step":
         _learn(normalizer, paths)
-    xp = policy.xp
-    obs = _all_observations(paths, normalizer, send)
-    if learns == "after_step":
+        obs = [_all_observations(paths, normalizer, send)]
+    elif learns == "after_step":
         _learn(normalizer, paths)
     batch = Batch(
-        obs,
-        send(numpy.concatenate([path.action for path in paths])),
-        log_prob[0] if len(log_prob) == 1 else xp.concatenate(log_prob),
+        _joined(xp, obs),
+        action,
+        _joined(xp, log_prob),
         send(advantage),
         send(target),
         send(value),
+        mask,
     )
     variance = numpy.var(target)
     explained = (
         float(1 - numpy.var(target - value) / variance) if variance else numpy.nan
     )
-    return batch, Beliefs(value, numpy.concatenate(entropy), explained)
+    return batch, Predictions(value, numpy.concatenate(entropy), explained)
 
 
 def renormalized(batch, paths, normalizer, device):
@@ -300,15 +300,20 @@ def _all_observations(paths, normalizer, send):
     return send(obs)
 
 
-def _distribution(policy, obs):
-    if can_linearize(policy):  # the same, on all cores
-        return policy.distribution(linearized(policy.mlp).outputs(obs))
-    return policy(obs)
+def _joined(xp, pieces):
+    return pieces[0] if len(pieces) == 1 else xp.concatenate(pieces)
+
+
+def _masks(paths, send):
+    masks = [path.mask for path in paths]
+    return None if masks[0] is None else send(numpy.concatenate(masks))
 
 
 def _values(vf, obs):
-    if type(vf) in (ValueFunction, ScaledValueFunction):  # the same, on all cores
-        value = vf.value(linearized(vf.mlp).outputs(obs))
+    found = parts(vf)
+    if found:  # the same, on all cores
+        theta = found[0].theta({k: x.array for k, x in named_params(vf).items()})
+        value = vf.value(outputs(found[0], theta, obs))
     else:
         value = vf(obs)
     value = _to_host(value).reshape(-1)

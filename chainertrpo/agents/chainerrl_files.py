@@ -53,7 +53,7 @@ def load_chainerrl(agent, dirname):
         check_arrays(path, read[name], like)
     for name, x in objects.items():
         chainer.serializers.NpzDeserializer(read[name]).load(x)
-    agent._actor = agent.actor()
+    agent.refresh()
 
 
 def _renamed(arrays, like):

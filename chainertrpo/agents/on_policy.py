@@ -1,23 +1,18 @@
-"""The agent: ChainerRL's protocol over a path recorder, and one update in five lines."""
+"""The agent: ChainerRL's protocol over a path recorder, and one update in ten lines."""
 
-import dataclasses
 import logging
 import os
 
+from chainertrpo._renamed import renamed_arguments, renamed_attribute
 from chainertrpo._threads import single_blas_thread
 from chainertrpo.agents.acting import Actor
 from chainertrpo.agents.batching import Estimation, make_batch, renormalized
-from chainertrpo.agents.checks import check_links, check_settings, check_target
+from chainertrpo.agents.checks import check_links, check_settings
 from chainertrpo.agents.rewards import environment_rewards
 from chainertrpo.agents.statistics import TRPO_WINDOWS, Statistics
 from chainertrpo.agents.storage import Scalar, load_objects, save_objects
 from chainertrpo.data import PathRecorder
-from chainertrpo.updates import (
-    GradientStep,
-    NaturalStep,
-    ValueFit,
-    fitted_with_the_policy,
-)
+from chainertrpo.updates import NaturalStep, ValueFit, fitted_with_the_policy
 
 import numpy
 
@@ -41,15 +36,15 @@ class OnPolicyAgent:
         Set up with `vf`; a `ValueFit` needs it.
     obs_normalizer : EmpiricalNormalization, optional
         Moved to the host, where it is used.
-    improve : NaturalStep, GradientStep or callable, optional
-        (policy, batch, optimizer, rng) -> report; by default the class's `IMPROVE`.
-    fit : ValueFit, NaturalFit or callable, optional
+    policy_step : NaturalStep, GradientStep or callable, optional
+        (policy, batch, optimizer, rng) -> report; by default the class's `POLICY_STEP`.
+    value_step : ValueFit, NaturalFit or callable, optional
         (vf, vf_optimizer, batch, rng) -> FitReport; by default ``ValueFit()``.
     optimizer : chainer.Optimizer, optional
         Set up with `policy`; a `GradientStep` needs it.
     model : chainer.Link, optional
         Gives distribution and values at once, as `policy` and `vf` do apart; then
-        `improve` and `optimizer` are for it, and `fit` has nothing to do.
+        `policy_step` and `optimizer` are for it, and `value_step` has nothing to do.
     rewards : callable
         list of Path -> list of Path: whose rewards count.  If it has ``saved``,
         ``get_state``, ``set_state`` and ``get_statistics`` (see `Discriminator`), it is
@@ -75,9 +70,13 @@ class OnPolicyAgent:
         so that code which seeds that one (ChainerRL's ``set_random_seed``) is repeatable.
     """
 
-    IMPROVE = NaturalStep()
+    POLICY_STEP = NaturalStep()
     saved_attributes = ("policy", "vf", "vf_optimizer", "optimizer", "obs_normalizer")
 
+    improve = renamed_attribute("improve", "policy_step")
+    fit = renamed_attribute("fit", "value_step")
+
+    @renamed_arguments(improve="policy_step", fit="value_step")
     def __init__(
         self,
         policy,
@@ -85,8 +84,8 @@ class OnPolicyAgent:
         vf_optimizer,
         obs_normalizer=None,
         *,
-        improve=None,
-        fit=None,
+        policy_step=None,
+        value_step=None,
         optimizer=None,
         model=None,
         rewards=environment_rewards,
@@ -101,16 +100,21 @@ class OnPolicyAgent:
         logger=None,
         seed=None,
     ):
-        self.improve = improve or self.IMPROVE
-        self.fit = fit or (ValueFit() if model is None else fitted_with_the_policy)
-        if model is None:
+        self.policy_step = policy_step or self.POLICY_STEP
+        apart = model is None
+        self.value_step = value_step or (
+            ValueFit() if apart else fitted_with_the_policy
+        )
+        self.model = policy if apart else model
+        if apart:
             check_links(policy, vf)
-        if isinstance(self.fit, ValueFit):
-            check_target("vf_optimizer", vf_optimizer, vf)
         check_settings(gamma, lambd, update_interval)
-        self.model = policy if model is None else model
-        if isinstance(self.improve, GradientStep):
-            check_target("optimizer", optimizer, self.model)
+        for step, link, its_optimizer in (
+            (self.value_step, vf, vf_optimizer),
+            (self.policy_step, self.model, optimizer),
+        ):
+            if hasattr(step, "check"):
+                step.check(link, its_optimizer)
         self.policy, self.vf, self.vf_optimizer = policy, vf, vf_optimizer
         self.optimizer = optimizer
         self.obs_normalizer = obs_normalizer
@@ -135,7 +139,7 @@ class OnPolicyAgent:
         self._statistics = statistics or Statistics(TRPO_WINDOWS)
         self._recorder = PathRecorder()
         self._last_obs = {}
-        self._actor = self.actor()
+        self.refresh()
         self.n_updates = 0
         self.last_step = self.last_fit = None
 
@@ -300,14 +304,14 @@ class OnPolicyAgent:
         if not sum(len(path.reward) for path in paths):
             raise ValueError("expected paths with at least one step, got none.")
         paths = self.rewards(paths)
-        batch, beliefs = self.batch(paths)
+        batch, predictions = self.batch(paths)
         rng = self._streams["fit"]
-        self.last_step = self.improve(self.model, batch, self.optimizer, rng)
+        self.last_step = self.policy_step(self.model, batch, self.optimizer, rng)
         improved()
         if self.obs_normalizer is not None and self.estimation.learns_after_step:
             batch = renormalized(batch, paths, self.obs_normalizer, self.vf.device)
-        self.last_fit = self.fit(self.vf, self.vf_optimizer, batch, rng)
-        self.record(beliefs, self.last_step, self.last_fit)
+        self.last_fit = self.value_step(self.vf, self.vf_optimizer, batch, rng)
+        self.record(predictions, self.last_step, self.last_fit)
 
     def batch(self, paths):
         """Values, log-probabilities and advantages of paths: see `make_batch`.
@@ -319,7 +323,7 @@ class OnPolicyAgent:
 
         Returns
         -------
-        Batch, Beliefs
+        Batch, Predictions
             The batch is on the policy's device.
         """
         return make_batch(
@@ -334,12 +338,12 @@ class OnPolicyAgent:
             estimation=self.estimation,
         )
 
-    def record(self, beliefs, step, fit):
-        """Remember what an update did, for `get_statistics`, and act as it says.
+    def record(self, predictions, step, fit):
+        """Remember an update for `get_statistics`, and let the steps and the actor follow it.
 
         Parameters
         ----------
-        beliefs : Beliefs
+        predictions : Predictions
             Of the batch.
         step : StepReport or GradientReport
             Of the policy.
@@ -347,10 +351,10 @@ class OnPolicyAgent:
             Of the value function.
         """
         self.n_updates += 1
-        if hasattr(self.improve, "after"):
-            self.improve = self.improve.after(step)
-        self._actor = self.actor()
-        self._statistics.add(beliefs, step)
+        if hasattr(self.policy_step, "after"):
+            self.policy_step = self.policy_step.after(step)
+        self.refresh()
+        self._statistics.add(predictions, step)
         self.logger.debug("update %d: %s, %s", self.n_updates, step, fit)
 
     def actor(self):
@@ -362,6 +366,10 @@ class OnPolicyAgent:
             In plain NumPy; it can be sent to another process.
         """
         return Actor(self.policy, self.obs_normalizer, self.phi)
+
+    def refresh(self):
+        """Act by the parameters and statistics of this moment, after a change of either."""
+        self._actor = self.actor()
 
     def get_statistics(self):
         """Averages over recent steps and updates, with ChainerRL's names.
@@ -404,10 +412,11 @@ class OnPolicyAgent:
         """
         objects = self._saved()
         load_objects(dirname, objects, only=ACTING if to_act else None)
-        if "penalty" in objects and not to_act:
-            beta = objects["penalty"].value.item()
-            self.improve = dataclasses.replace(self.improve, beta=beta)
-        self._actor = self.actor()
+        adapted = () if to_act else self._adapted()
+        if adapted:
+            found = {name: objects[name].value.item() for name in adapted}
+            self.policy_step = self.policy_step.with_adapted(found)
+        self.refresh()
 
     def get_state(self):
         """Return what goes on beside the files of `save`, as JSON.
@@ -442,12 +451,15 @@ class OnPolicyAgent:
 
     def _saved(self):
         objects = {name: getattr(self, name) for name in self.saved_attributes}
-        if getattr(self.improve, "target_kl", None) is not None:
-            objects["penalty"] = Scalar(self.improve.beta)  # it has adapted
+        objects.update({k: Scalar(x) for k, x in self._adapted().items()})
         objects.update(getattr(self.rewards, "saved", dict)())
         return {name: x for name, x in objects.items() if x is not None}
 
     # Helpers
+
+    def _adapted(self):
+        """Numbers of the step that have adapted, by name."""
+        return getattr(self.policy_step, "adapted", dict)()
 
     def _observations(self, batch_obs):
         return numpy.stack([self._actor.features(obs) for obs in batch_obs])

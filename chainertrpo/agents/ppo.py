@@ -1,10 +1,11 @@
 """PPO with ChainerRL's constructor: one model, one optimiser."""
 
 from chainertrpo import _compat
+from chainertrpo._renamed import renamed_arguments
 from chainertrpo.agents.checks import check_not_recurrent
 from chainertrpo.agents.on_policy import OnPolicyAgent
 from chainertrpo.agents.rewards import environment_rewards
-from chainertrpo.agents.spelling import Setting, one_spelling
+from chainertrpo.agents.spelling import Setting, exclusive_args
 from chainertrpo.agents.statistics import Statistics
 from chainertrpo.policies import halves
 from chainertrpo.updates import GradientStep
@@ -56,18 +57,19 @@ class PPO(OnPolicyAgent):
         Over how many values the averages of `get_statistics` run.
     policy_loss_stats_window : int
         Likewise.
-    improve : GradientStep, optional
+    policy_step : GradientStep, optional
         Instead of value_func_coef, entropy_coef, minibatch_size, epochs and clip_eps….
     """
 
-    IMPROVE = GradientStep(clip_eps=0.2, entropy_coef=0.01)
+    POLICY_STEP = GradientStep(clip_eps=0.2, entropy_coef=0.01)
     saved_attributes = ("model", "optimizer", "obs_normalizer")
     clip_eps, clip_eps_vf = Setting("clip_eps"), Setting("clip_eps_vf")
     entropy_coef, value_func_coef = Setting("entropy_coef"), Setting("value_coef")
     epochs, minibatch_size = Setting("epochs"), Setting("batch_size")
 
-    @one_spelling(
-        improve=(
+    @renamed_arguments(improve="policy_step")
+    @exclusive_args(
+        policy_step=(
             "value_func_coef",
             "entropy_coef",
             "minibatch_size",
@@ -102,7 +104,7 @@ class PPO(OnPolicyAgent):
         value_loss_stats_window=100,
         policy_loss_stats_window=100,
         *,
-        improve=None,
+        policy_step=None,
         rewards=environment_rewards,
         estimation=None,
         logger=None,
@@ -117,7 +119,7 @@ class PPO(OnPolicyAgent):
             obs_normalizer,
             model=model,
             optimizer=optimizer,
-            improve=improve
+            policy_step=policy_step
             or GradientStep(
                 epochs=epochs,
                 batch_size=minibatch_size,

@@ -1,6 +1,6 @@
 """An agent that begins as a clone of an expert."""
 
-from chainertrpo.updates.cloning import Cloning
+from chainertrpo.updates import Cloning
 
 import chainer
 import numpy
@@ -52,5 +52,5 @@ def clone_expert(
     log_std = getattr(policy, "log_std", None)
     if isinstance(log_std, chainer.Parameter) and log_std_floor is not None:
         log_std.array[...] = policy.xp.maximum(log_std.array, log_std_floor)
-    agent._actor = agent.actor()
+    agent.refresh()
     return report

@@ -5,10 +5,11 @@ import functools
 import inspect
 
 
-def one_spelling(**spelled):
+def exclusive_args(**spelled):
     """Refuse a call that gives a setting both by itself and within a whole.
 
-    ``one_spelling(improve=("max_kl",))`` makes ``f(max_kl=…, improve=…)`` a TypeError.
+    ``exclusive_args(policy_step=("max_kl",))`` makes ``f(max_kl=…, policy_step=…)`` a
+    TypeError.
 
     Parameters
     ----------
@@ -49,16 +50,27 @@ class Setting:
     Parameters
     ----------
     field : str
-        Of the step.
+        Of the step, or of one of its values: ``region.max_kl``.
     """
 
     def __init__(self, field):
-        self.field = field
+        self.path = field.split(".")
 
     def __get__(self, agent, owner=None):
         """The field's value."""
-        return self if agent is None else getattr(agent.improve, self.field)
+        return (
+            self
+            if agent is None
+            else functools.reduce(getattr, self.path, agent.policy_step)
+        )
 
     def __set__(self, agent, value):
         """Give the agent a step with another value."""
-        agent.improve = dataclasses.replace(agent.improve, **{self.field: value})
+        agent.policy_step = _replaced(agent.policy_step, self.path, value)
+
+
+def _replaced(step, path, value):
+    first, *rest = path
+    if rest:
+        value = _replaced(getattr(step, first), rest, value)
+    return dataclasses.replace(step, **{first: value})

@@ -7,12 +7,12 @@ import numpy
 # What an update adds to a window of this name.  A rejected step has size 0, and its KL
 # divergence does not count.
 ADDED = {
-    "average_value": lambda beliefs, step: beliefs.value,
-    "average_entropy": lambda beliefs, step: beliefs.entropy,
-    "average_kl": lambda beliefs, step: [step.kl] if step.accepted else [],
-    "average_policy_step_size": lambda beliefs, step: [step.fraction],
-    "average_value_loss": lambda beliefs, step: step.value_losses,
-    "average_policy_loss": lambda beliefs, step: step.policy_losses,
+    "average_value": lambda predictions, step: predictions.value,
+    "average_entropy": lambda predictions, step: predictions.entropy,
+    "average_kl": lambda predictions, step: [step.kl] if step.accepted else [],
+    "average_policy_step_size": lambda predictions, step: [step.fraction],
+    "average_value_loss": lambda predictions, step: step.value_losses,
+    "average_policy_loss": lambda predictions, step: step.policy_losses,
 }
 TRPO_WINDOWS = {
     "average_value": 1000,
@@ -40,22 +40,22 @@ class Statistics:
         self._totals = {"n_updates": 0} if count_updates else {}
         self._explained_variance = numpy.nan
 
-    def add(self, beliefs, step):
+    def add(self, predictions, step):
         """Take in an update.
 
         Parameters
         ----------
-        beliefs : Beliefs
+        predictions : Predictions
             Of the batch.
         step : StepReport or GradientReport
             Of the policy.
         """
         for name, window in self._windows.items():
-            recent = ADDED[name](beliefs, step)[-window.maxlen :]
+            recent = ADDED[name](predictions, step)[-window.maxlen :]
             window.extend(numpy.asarray(recent).tolist())
         for name in self._totals:
             self._totals[name] += getattr(step, name)
-        self._explained_variance = beliefs.explained_variance
+        self._explained_variance = predictions.explained_variance
 
     def named(self):
         """Return the averages.

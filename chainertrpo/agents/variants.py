@@ -3,9 +3,19 @@
 from chainertrpo.agents.checks import check_not_recurrent
 from chainertrpo.agents.on_policy import OnPolicyAgent
 from chainertrpo.agents.rewards import environment_rewards
-from chainertrpo.agents.spelling import Setting, one_spelling
+from chainertrpo._renamed import renamed_arguments
+from chainertrpo.agents.spelling import Setting, exclusive_args
 from chainertrpo.agents.statistics import Statistics
-from chainertrpo.updates import Backtrack, GradientStep, NaturalStep, ValueFit
+from chainertrpo.updates import (
+    CG,
+    Backtrack,
+    Curvature,
+    GradientStep,
+    NaturalStep,
+    Surrogate,
+    TrustRegion,
+    ValueFit,
+)
 
 
 class TRPO(OnPolicyAgent):
@@ -48,21 +58,23 @@ class TRPO(OnPolicyAgent):
         Over how many values the averages of `get_statistics` run.
     policy_step_size_stats_window : int
         Likewise.
-    improve : NaturalStep, optional
+    policy_step : NaturalStep, optional
         Instead of entropy_coef, max_kl, line_search_… and conjugate_gradient_….
-    fit : ValueFit, optional
+    value_step : ValueFit, optional
         Instead of vf_epochs and vf_batch_size.
     curvature : str
         ``hessian`` (double backprop) or ``gauss_newton``; the products are equal.
     """
 
     saved_attributes = ("policy", "vf", "vf_optimizer", "obs_normalizer")
-    max_kl, entropy_coef = Setting("max_kl"), Setting("entropy_coef")
-    conjugate_gradient_max_iter = Setting("cg_iterations")
-    conjugate_gradient_damping = Setting("damping")
+    max_kl = Setting("region.max_kl")
+    entropy_coef = Setting("objective.entropy_coef")
+    conjugate_gradient_max_iter = Setting("solver.iterations")
+    conjugate_gradient_damping = Setting("curvature.damping")
 
-    @one_spelling(
-        improve=(
+    @renamed_arguments(improve="policy_step", fit="value_step")
+    @exclusive_args(
+        policy_step=(
             "entropy_coef",
             "max_kl",
             "line_search_max_backtrack",
@@ -70,7 +82,7 @@ class TRPO(OnPolicyAgent):
             "conjugate_gradient_damping",
             "curvature",
         ),
-        fit=("vf_epochs", "vf_batch_size"),
+        value_step=("vf_epochs", "vf_batch_size"),
     )
     def __init__(
         self,
@@ -100,8 +112,8 @@ class TRPO(OnPolicyAgent):
         policy_step_size_stats_window=100,
         logger=None,
         *,
-        improve=None,
-        fit=None,
+        policy_step=None,
+        value_step=None,
         rewards=environment_rewards,
         estimation=None,
         curvature="hessian",
@@ -112,16 +124,15 @@ class TRPO(OnPolicyAgent):
             policy,
             vf,
             vf_optimizer,
-            improve=improve
+            policy_step=policy_step
             or NaturalStep(
-                max_kl=max_kl,
-                cg_iterations=conjugate_gradient_max_iter,
-                damping=conjugate_gradient_damping,
-                entropy_coef=entropy_coef,
-                curvature=curvature,
+                objective=Surrogate(entropy_coef),
+                curvature=Curvature(curvature, conjugate_gradient_damping),
+                solver=CG(conjugate_gradient_max_iter),
+                region=TrustRegion(max_kl),
                 search=Backtrack(n_tries=line_search_max_backtrack + 1),
             ),
-            fit=fit or ValueFit(vf_epochs, vf_batch_size),
+            value_step=value_step or ValueFit(vf_epochs, vf_batch_size),
             rewards=rewards,
             obs_normalizer=obs_normalizer,
             gamma=gamma,
@@ -148,33 +159,33 @@ class NPG(OnPolicyAgent):
     """Natural policy gradient: the step of TRPO without its search.
 
     θ + √(2δ / xᵀFx) x with Fx = ∇L (Kakade 2001; Peters and Schaal 2008 with a fixed step
-    size: ``improve=NaturalStep(search=None, step_size=0.1)``).  Constructor:
+    size: ``policy_step=NaturalStep(region=TrustRegion(step_size=0.1), search=None)``).  Constructor:
     `OnPolicyAgent`.
     """
 
-    IMPROVE = NaturalStep(search=None)
+    POLICY_STEP = NaturalStep(search=None)
 
 
 class NaturalActorCritic(OnPolicyAgent):
     """Natural Actor-Critic: the step is the weights of a critic linear in ∇log π.
 
     w minimises E[(wᵀ∇log π − A)²]; θ + √(2δ / wᵀFw) w, or θ + αw with
-    ``improve=NaturalStep(curvature="scores", search=None, step_size=α)`` (Peters and
+    a `NaturalStep` of ``Curvature("scores")`` and ``TrustRegion(step_size=α)`` (Peters and
     Schaal 2008; see `chainertrpo.updates.compatible`).  Constructor: `OnPolicyAgent`.
     """
 
-    IMPROVE = NaturalStep(curvature="scores", search=None)
+    POLICY_STEP = NaturalStep(curvature=Curvature("scores"), search=None)
 
 
 class PenaltyTRPO(OnPolicyAgent):
     """TRPO with a penalty for a constraint: L(θ) − β·E[KL(π_old ‖ π_θ)] by an optimiser.
 
-    β adapts to a target divergence, or is fixed: ``improve=GradientStep(beta=1.0)``
+    β adapts to a target divergence, or is fixed: ``policy_step=GradientStep(beta=1.0)``
     (Schulman et al. 2017, section 4).  Constructor: `OnPolicyAgent`, with ``optimizer=``
     set up with the policy.
     """
 
-    IMPROVE = GradientStep(beta=1.0, target_kl=0.01)
+    POLICY_STEP = GradientStep(beta=1.0, target_kl=0.01)
     beta, target_kl = Setting("beta"), Setting("target_kl")
 
 
@@ -182,8 +193,8 @@ class PolicyGradient(OnPolicyAgent):
     """Plain policy gradient: one step of an optimiser along E[∇log π · A].
 
     (Williams 1992; Sutton et al. 2000.)  Constructor: `OnPolicyAgent`, with ``optimizer=``
-    set up with the policy.  ``improve=GradientStep(clip_eps=0.2)`` makes it PPO whose
+    set up with the policy.  ``policy_step=GradientStep(clip_eps=0.2)`` makes it PPO whose
     values are fitted apart, by `ValueFit` (Spinning Up).
     """
 
-    IMPROVE = GradientStep(epochs=1, batch_size=None)
+    POLICY_STEP = GradientStep(epochs=1, batch_size=None)

@@ -1,6 +1,17 @@
 """Discounted sums and generalised advantages, over one path at a time."""
 
+from chainertrpo.numerics import moments
+from chainertrpo.numerics.moments import SCALES
+
 import numpy
+
+__all__ = [
+    "SCALES",
+    "discounted_sum",
+    "generalized_advantages",
+    "run_on",
+    "standardize",
+]
 
 
 def discounted_sum(x, discount):
@@ -96,13 +107,6 @@ def run_on(reward, value, length, value_beyond):
     return rewards, values
 
 
-SCALES = {
-    "std": lambda x: x.std(),
-    "unbiased_std": lambda x: x.std(ddof=1),
-    "unbiased_variance": lambda x: x.var(ddof=1),
-}
-
-
 def standardize(x, eps=1e-8, by="std"):
     """(x − mean) / (std + ε), with the population's standard deviation.
 
@@ -121,9 +125,4 @@ def standardize(x, eps=1e-8, by="std"):
     array, shape (N,), float64
         Mean 0, standard deviation 1 (0 if `x` is constant).
     """
-    x = numpy.asarray(x, numpy.float64)
-    centred = x - x.mean()
-    # The mean of equal numbers may be off by rounding; so may the deviation from it.
-    if numpy.ptp(x) == 0:
-        return numpy.zeros_like(centred)
-    return centred / (SCALES[by](x) + eps)
+    return moments.standardize(numpy.asarray(x, numpy.float64), eps, by)

@@ -19,12 +19,18 @@ class Path(typing.NamedTuple):
     terminal : bool
         sₙ is terminal, its value 0.  False is any cut (time limit, end of a batch,
         ``needs_reset``), where V(sₙ) stands for the rest.
+    carry : array, shape (C,), or None
+        The hidden state before s₀ was acted on; None without memory.
+    mask : array of bool, shape (n, …), or None
+        The valid actions of each step; None where all are.
     """
 
     obs: typing.Any
     action: typing.Any
     reward: typing.Any
     terminal: bool
+    carry: typing.Any = None
+    mask: typing.Any = None
 
 
 class Batch(typing.NamedTuple):
@@ -44,6 +50,8 @@ class Batch(typing.NamedTuple):
         What the value function is fitted to.
     value : array, shape (N,), float32, or None
         V(s) before the update; only a clipped value loss needs it.
+    mask : array of bool, shape (N, …), or None
+        The valid actions of each step; None where all are.
     """
 
     obs: typing.Any
@@ -52,6 +60,7 @@ class Batch(typing.NamedTuple):
     advantage: typing.Any
     value_target: typing.Any
     value: typing.Any = None
+    mask: typing.Any = None
 
 
 LARGEST_REWARD = float(numpy.finfo(numpy.float32).max)

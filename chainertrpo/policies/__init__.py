@@ -1,13 +1,25 @@
 """From observations to distributions of actions and to values."""
 
-from chainertrpo.policies.bounded import BoundedGaussianPolicy, ScaledGaussianPolicy
-from chainertrpo.policies.distributions import Categorical, DiagonalGaussian
-from chainertrpo.policies.host import HostLink, host_policy
+from chainertrpo.policies.graph import (
+    Categorical,
+    DiagonalGaussian,
+    Distribution,
+    LinkOnHost,
+)
 from chainertrpo.policies.joint import ActorCritic, halves
-from chainertrpo.policies.linearized_mlp import LinearizedMLP, linearized
-from chainertrpo.policies.linearized_policy import LinearizedPolicy, can_linearize
-from chainertrpo.policies.models import MLP, GaussianPolicy, SoftmaxPolicy
+from chainertrpo.policies.models import MLP
 from chainertrpo.policies.normalizer import EmpiricalNormalization
+from chainertrpo.policies.policy import (
+    BoundedGaussianPolicy,
+    GaussianPolicy,
+    OnHost,
+    Part,
+    Policy,
+    ScaledGaussianPolicy,
+    SoftmaxPolicy,
+    on_host,
+    parts,
+)
 from chainertrpo.policies.values import ScaledValueFunction, ValueFunction
 
 __all__ = [
@@ -16,17 +28,18 @@ __all__ = [
     "BoundedGaussianPolicy",
     "Categorical",
     "DiagonalGaussian",
+    "Distribution",
     "EmpiricalNormalization",
     "GaussianPolicy",
-    "HostLink",
-    "LinearizedMLP",
-    "LinearizedPolicy",
+    "LinkOnHost",
+    "OnHost",
+    "Part",
+    "Policy",
     "ScaledGaussianPolicy",
     "ScaledValueFunction",
     "SoftmaxPolicy",
     "ValueFunction",
-    "can_linearize",
     "halves",
-    "host_policy",
-    "linearized",
+    "on_host",
+    "parts",
 ]

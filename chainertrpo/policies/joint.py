@@ -1,5 +1,6 @@
 """A policy and a value function in one link, and such a link taken apart."""
 
+from chainertrpo.policies.policy import computes_as, parts
 from chainertrpo.policies.values import ScaledValueFunction
 
 import chainer
@@ -53,6 +54,21 @@ class ActorCritic(chainer.Chain):
         """
         return self.policy(obs), self.vf(obs)
 
+    @property
+    def halves(self):
+        """Policy and value function, or None if a subclass computes something else."""
+        own = computes_as(self, ActorCritic, "forward", "__call__")
+        return (self.policy, self.vf) if own else None
+
+    @property
+    def parts(self):
+        """Policy and value function written out; empty unless both are."""
+        found = self.halves and (parts(self.policy), parts(self.vf))
+        if not found or not all(found):
+            return ()
+        (policy,), (vf,) = found
+        return policy._replace(prefix="/policy"), vf._replace(prefix="/vf")
+
 
 class Half(chainer.Chain):
     """One of the two things that a joint model gives.
@@ -102,6 +118,5 @@ def halves(model):
     policy, vf : chainer.Link
         The parts of an `ActorCritic` themselves, otherwise a `Half` each.
     """
-    if type(model) is ActorCritic:
-        return model.policy, model.vf
-    return Half(model, 0), Half(model, 1)
+    own = getattr(model, "halves", None)
+    return own or (Half(model, 0), Half(model, 1))

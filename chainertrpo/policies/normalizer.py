@@ -1,6 +1,7 @@
 """Observations brought to mean 0 and variance 1, as seen so far."""
 
-from chainertrpo._threads import row_lanes, side_by_side
+from chainertrpo._threads import parallel_map, row_shards
+from chainertrpo.numerics.moments import merge
 
 import chainer
 import numpy
@@ -30,11 +31,11 @@ class Normalization:
             return self._block(x).astype(_dtype(x))
         out = numpy.empty(x.shape, _dtype(x))
 
-        def work(lane):
-            for rows in lane:
+        def work(shard):
+            for rows in shard:
                 out[rows] = self._block(x[rows])
 
-        side_by_side(work, row_lanes(x, BLOCK_ROWS))
+        parallel_map(work, row_shards(x, BLOCK_ROWS))
         return out
 
     def _block(self, x):
@@ -131,18 +132,14 @@ class EmpiricalNormalization(chainer.Link):
             )
         if len(x) == 0 or (self.until is not None and self.count >= self.until):
             return
-        lanes = row_lanes(x, BLOCK_ROWS)
+        shards = row_shards(x, BLOCK_ROWS)
         with numpy.errstate(over="ignore", invalid="ignore"):
-            found = side_by_side(
-                lambda lane: [_moments(x[rows]) for rows in lane], lanes
+            found = parallel_map(
+                lambda shard: [_moments(x[rows]) for rows in shard], shards
             )
         mean, var, count = self._mean[0], self._var[0], int(self.count)
-        for block_mean, block_var, n in (one for lane in found for one in lane):
-            count += n
-            rate = n / count
-            delta = block_mean - mean
-            var = var + rate * (block_var - var) + rate * (1 - rate) * delta**2
-            mean = mean + rate * delta
+        for block in (one for shard in found for one in shard):
+            mean, var, count = merge(mean, var, count, *block)
         if not (numpy.isfinite(mean).all() and numpy.isfinite(var).all()):
             raise ValueError("expected finite observations, got NaN or infinity.")
         self._mean[0], self._var[0], self.count[...] = mean, var, count

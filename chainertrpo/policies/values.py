@@ -1,6 +1,11 @@
 """Value functions: from observations to expected returns."""
 
+from chainertrpo._renamed import renamed_attribute
+from chainertrpo.numerics.moments import merge
+from chainertrpo.policies import network as networks
+from chainertrpo.policies.families import Gaussian, Squared
 from chainertrpo.policies.models import MLP
+from chainertrpo.policies.policy import Part, computes_as
 
 import chainer
 import numpy
@@ -48,6 +53,20 @@ class ValueFunction(chainer.Chain):
             )
             if log_std_init is not None:
                 self.log_std = chainer.Parameter(log_std_init, (1,))
+        # What its MLP's outputs are fitted by; see `parts`.
+        self.family = Squared() if log_std_init is None else Gaussian(1)
+        self._network = networks.MLP("/mlp", self.mlp.network.sizes, activation)
+
+    @property
+    def parts(self):
+        """The MLP and the likelihood of returns by it, in its own units, written out.
+
+        Empty if a subclass computes something else.
+        """
+        own = computes_as(self, ValueFunction, "forward", "__call__")
+        if not own or not computes_as(self.mlp, MLP, "forward", "__call__"):
+            return ()
+        return (Part("", self._network, self.family, {}),)
 
     def forward(self, obs):
         """Return the values of states.
@@ -85,8 +104,8 @@ class ScaledValueFunction(ValueFunction):
 
     The MLP need not grow to the size of returns, and steps of one length suit them all.
     m and d are the running mean and standard deviation of the targets, 0 and 1 before the
-    first; with them every value moves, also where the MLP stays.  openai/imitation has it
-    so; Tianshou has m = 0, and takes in the targets of a batch when it has been fitted.
+    first; with them every value moves, also where the MLP stays.  openai/imitation does
+    this; Tianshou keeps m = 0, and merges the targets of a batch after fitting to them.
 
     Parameters
     ----------
@@ -121,13 +140,16 @@ class ScaledValueFunction(ValueFunction):
         self.add_persistent("_var", numpy.ones(1))
         self.add_persistent("count", numpy.array(0))
 
+    unit = renamed_attribute("unit", "scale")
+    origin = renamed_attribute("origin", "loc")
+
     @property
-    def unit(self):
+    def scale(self):
         """d, array of shape (1,), float64; never 0."""
         return self.xp.sqrt(self._var) + 1e-6
 
     @property
-    def origin(self):
+    def loc(self):
         """m, array of shape (1,), float64."""
         return self._mean if self.centered else self._mean * 0
 
@@ -148,12 +170,11 @@ class ScaledValueFunction(ValueFunction):
         target : array, shape (N,)
             Returns.
         """
+        xp = self.xp
         target = target.astype(numpy.float64)
-        self.count += len(target)
-        rate = len(target) / self.count
-        delta = target.mean() - self._mean
-        self._mean += rate * delta
-        self._var += rate * (target.var() - self._var) + rate * (1 - rate) * delta**2
+        found = xp.stack([target.mean(), target.var()])[:, None]
+        merged = merge(self._mean, self._var, self.count, *found, len(target))
+        self._mean[...], self._var[...], self.count[...] = merged
 
     def value(self, out):
         """Return the values that outputs of the MLP stand for.
@@ -168,8 +189,8 @@ class ScaledValueFunction(ValueFunction):
         array or Variable, shape (N, 1)
             m + d·out.
         """
-        origin, unit = (x.astype(out.dtype) for x in (self.origin, self.unit))
-        return out * unit + origin
+        loc, scale = (x.astype(out.dtype) for x in (self.loc, self.scale))
+        return out * scale + loc
 
     def in_units(self, value):
         """Return the outputs of the MLP that stand for values, the inverse of `value`.
@@ -184,5 +205,5 @@ class ScaledValueFunction(ValueFunction):
         array or Variable, shape (N,)
             (value − m)/d.
         """
-        origin, unit = (x.astype(value.dtype) for x in (self.origin, self.unit))
-        return (value - origin) / unit
+        loc, scale = (x.astype(value.dtype) for x in (self.loc, self.scale))
+        return (value - loc) / scale

@@ -1,20 +1,24 @@
 """One improvement of a link from one batch; each returns a report."""
 
+from chainertrpo.updates.adam import CorrectedEps
 from chainertrpo.updates.cloning import Cloning, CloningReport
 from chainertrpo.updates.compatible import compatible_weights, score_product
 from chainertrpo.updates.discriminator import Discriminator, DiscriminatorReport
-from chainertrpo.updates.flat_adam import CorrectedEps
 from chainertrpo.updates.gradient import GradientReport, GradientStep
-from chainertrpo.updates.local import (
-    CURVATURES,
+from chainertrpo.updates.model import (
+    Linearized,
     LocalModel,
     kl_gauss_newton,
     kl_hessian,
     local_model,
+    outputs,
+    said,
 )
 from chainertrpo.updates.natural import NaturalStep, StepReport
 from chainertrpo.updates.natural_fit import NaturalFit
 from chainertrpo.updates.objectives import (
+    Likelihood,
+    Surrogate,
     clipped_surrogate,
     likelihood,
     max_kl,
@@ -23,13 +27,15 @@ from chainertrpo.updates.objectives import (
     surrogate,
     value_loss,
 )
+from chainertrpo.updates.region import CURVATURES, Curvature, TrustRegion
 from chainertrpo.updates.reward_forms import (
     REWARD_FORMS,
     TerminationBiasWarning,
     reward_of,
 )
-from chainertrpo.updates.rows import minibatches
+from chainertrpo.updates.schedule import OnePerBatch, Repeats
 from chainertrpo.updates.search import Backtrack
+from chainertrpo.updates.solver import CG
 from chainertrpo.updates.value import FitReport, ValueFit, fitted_with_the_policy
 
 __all__ = [
@@ -37,19 +43,29 @@ __all__ = [
     "CloningReport",
     "DiscriminatorReport",
     "Discriminator",
+    "outputs",
     "reward_of",
+    "said",
     "TerminationBiasWarning",
     "REWARD_FORMS",
+    "CG",
     "CURVATURES",
     "Backtrack",
+    "Curvature",
     "CorrectedEps",
     "FitReport",
     "GradientReport",
     "GradientStep",
+    "Likelihood",
+    "Linearized",
     "LocalModel",
     "NaturalFit",
     "NaturalStep",
+    "OnePerBatch",
+    "Repeats",
     "StepReport",
+    "Surrogate",
+    "TrustRegion",
     "ValueFit",
     "clipped_surrogate",
     "compatible_weights",
@@ -61,7 +77,6 @@ __all__ = [
     "max_kl",
     "mean_entropy",
     "mean_kl",
-    "minibatches",
     "score_product",
     "surrogate",
     "value_loss",

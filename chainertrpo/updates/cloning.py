@@ -3,11 +3,14 @@
 import dataclasses
 import typing
 
+from chainertrpo._checks import in_range, whole
+from chainertrpo._threads import single_blas_thread
+from chainertrpo.data.pieces import minibatches
 from chainertrpo.numerics import at, flatten
-from chainertrpo.updates.rows import minibatches
+from chainertrpo.updates.minibatch import descend
+from chainertrpo.updates.model import said
+from chainertrpo.updates.value import regression
 
-import chainer
-import chainer.functions as F
 import numpy
 
 
@@ -53,12 +56,11 @@ class Cloning:
 
     def __post_init__(self):
         """Raise a ValueError for values that cannot work."""  # noqa: DOC501
-        if self.epochs < 0 or self.batch_size < 1 or not 0 <= self.validation < 1:
-            raise ValueError(
-                "expected epochs >= 0, batch_size >= 1 and validation in [0, 1), got "
-                f"{self}."
-            )
+        whole("epochs", self.epochs, 0)
+        whole("batch_size", self.batch_size, 1)
+        in_range("validation", self.validation, 0, below=1)
 
+    @single_blas_thread()
     def __call__(self, policy, optimizer, obs, action, rng):
         """Fit a policy in place.
 
@@ -78,7 +80,7 @@ class Cloning:
         Returns
         -------
         CloningReport
-            Losses before and after are `loss`'s to compare.
+            With the losses of the parameters that were kept.
 
         Raises
         ------
@@ -91,31 +93,27 @@ class Cloning:
         send = policy.device.send
         obs, action = send(obs), send(action)
 
-        def loss(rows):
-            rows = send(rows)
-            return -F.average(policy(obs[rows]).log_prob(action[rows]))
-
         def value(rows):
-            with chainer.no_backprop_mode():
-                return float(loss(rows).array) if len(rows) else numpy.nan
+            if not len(rows):
+                return numpy.nan
+            rows = send(rows)
+            return -float(said(policy, obs[rows]).log_prob(action[rows]).mean())
 
+        loss = regression(obs, action)
         start = flatten(policy)
         best = (value(test), 0, start)
         n_updates = 0
         for epoch in range(1, self.epochs + 1):
             size = min(self.batch_size, len(train))
-            for rows in minibatches(len(train), size, 1, rng):
-                policy.cleargrads()
-                loss(train[rows]).backward()
-                optimizer.update()
-                n_updates += 1
+            rows = send(train[minibatches(len(train), size, 1, rng)])
+            n_updates += len(descend(policy, optimizer, rows, loss))
             now = value(test)
             if not held or now < best[0]:
                 best = (now, epoch, flatten(policy))
         theta, final = best[2], value(train)
-        with at(policy, theta if numpy.isfinite(final) else start) as keep:
+        with at(policy, theta if numpy.isfinite(final) else start) as commit:
             final = value(train)
-            keep()
+            commit()
         if not numpy.isfinite(final):
             raise FloatingPointError(
                 "expected a finite loss of cloning. Lower the learning rate."

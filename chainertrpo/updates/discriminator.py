@@ -2,18 +2,37 @@
 
 import typing
 
+from chainertrpo._checks import at_least, positive, whole
+from chainertrpo._renamed import renamed_function
 from chainertrpo.data import check_environment
+from chainertrpo.numerics import named_params
 from chainertrpo.policies import MLP
+from chainertrpo.policies.families import Bernoulli
+from chainertrpo.policies.policy import Part, computes_as
+from chainertrpo.updates.minibatch import descend
+from chainertrpo.updates.model import outputs
 from chainertrpo.updates.pairs import PairEncoder
 from chainertrpo.updates.reward_forms import reward_of, warn_of_termination_bias
 
 import chainer
-import chainer.functions as F
 import numpy
 
 
+class Judge(MLP):
+    """l(s, a), the logit of a Bernoulli variable: 1 is the expert's."""
+
+    family = Bernoulli(1)
+
+    @property
+    def parts(self):
+        """Written out, unless a subclass computes something else."""
+        if not computes_as(self, MLP, "forward", "__call__"):
+            return ()
+        return (Part("", self.network, self.family, {}),)
+
+
 class DiscriminatorReport(typing.NamedTuple):
-    """What a fit saw, before its last step, and what was paid for.
+    """The last step of a fit, before it was taken, and the rewards of the last batch.
 
     Attributes
     ----------
@@ -111,13 +130,17 @@ class Discriminator:
         seed=0,
     ):
         reward_of(0.0, reward)
-        if min(steps, fit_every, batch_size or 1, absorbing_horizon or 1) < 1 or (
-            min(entropy_coef, gradient_penalty) < 0
+        for name, value in (
+            ("steps", steps),
+            ("fit_every", fit_every),
+            ("batch_size", batch_size),
+            ("absorbing_horizon", absorbing_horizon),
         ):
-            raise ValueError(
-                "expected steps, fit_every, batch_size and absorbing_horizon >= 1, and "
-                "entropy_coef and gradient_penalty >= 0."
-            )
+            if value is not None:
+                whole(name, value, 1)
+        positive("learning_rate", learning_rate)
+        at_least("entropy_coef", entropy_coef, 0)
+        at_least("gradient_penalty", gradient_penalty, 0)
         self.demonstrations, self.reward, self.gamma = demonstrations, reward, gamma
         self.steps, self.batch_size = steps, batch_size
         self.entropy_coef, self.gradient_penalty = entropy_coef, gradient_penalty
@@ -126,7 +149,7 @@ class Discriminator:
         self.encode = PairEncoder(demonstrations, normalize, bool(absorbing_horizon))
         self._expert = self.encode(*demonstrations.pairs())
         self._expert_absorbing = self._expert_absorbing_rows()
-        self.link = MLP(
+        self.link = Judge(
             (self.encode.size, *hidden_sizes, 1),
             activation=activation,
             last_scale=last_scale,
@@ -156,14 +179,14 @@ class Discriminator:
         fit = self._n_calls % self.fit_every == 0
         if fit and self.fit_first:
             self.fit(paths)
-        paid = self.pay(paths)
+        relabelled = self.relabel(paths)
         if fit and not self.fit_first:
             self.fit(paths)
-        reward = numpy.concatenate([path.reward for path in paid])
+        reward = numpy.concatenate([path.reward for path in relabelled])
         self.last_report = self.last_report._replace(
             reward_mean=float(reward.mean()), reward_std=float(reward.std())
         )
-        return paid
+        return relabelled
 
     def logits(self, obs, action):
         """The logit l(s, a) of pairs.
@@ -182,7 +205,7 @@ class Discriminator:
         """
         return self._logits(self.encode(obs, action))
 
-    def pay(self, paths):
+    def relabel(self, paths):
         """Replace the rewards of paths by the discriminator's, without a fit.
 
         Parameters
@@ -195,18 +218,22 @@ class Discriminator:
         list of Path
             New ones; `paths` are as they were.
         """
-        absorbing = 0.0
+        rows = [self.encode(path.obs[:-1], path.action) for path in paths]
         if self.absorbing_horizon:
-            row = self.encode.absorbing_row()
-            absorbing = reward_of(self._logits(row), self.reward).item()
-        paid = []
-        for path in paths:
-            reward = reward_of(self.logits(path.obs[:-1], path.action), self.reward)
-            reward = reward.astype(numpy.float32)
+            rows.append(self.encode.absorbing_row())
+        paid = reward_of(self._logits(numpy.concatenate(rows)), self.reward)
+        paid = paid.astype(numpy.float32)
+        ends = numpy.cumsum([len(path.reward) for path in paths])
+        relabelled = []
+        for path, reward in zip(paths, numpy.split(paid, ends)):
             left = self._absorbing_steps(len(path.reward), path.terminal)
-            reward[-1] += absorbing * sum(self.gamma ** (k + 1) for k in range(left))
-            paid.append(path._replace(reward=reward))
-        return paid
+            if left:
+                after = sum(self.gamma ** (k + 1) for k in range(left))
+                reward[-1] += paid[-1] * after
+            relabelled.append(path._replace(reward=reward))
+        return relabelled
+
+    pay = renamed_function("pay", relabel)
 
     def fit(self, paths):
         """Take `steps` steps of Adam on the agent's paths and the demonstrations.
@@ -238,58 +265,65 @@ class Discriminator:
             if self.batch_size is not None and self.batch_size < len(agent):
                 rows = agent[self._rng.permutation(len(agent))[: self.batch_size]]
             drawn = self._rng.integers(len(self._expert), size=len(rows))
-            loss, parts = self._loss(rows, self._expert[drawn], mass)
-            if not numpy.isfinite(float(loss.array)):
-                raise FloatingPointError(
-                    "expected a finite loss of the discriminator, got "
-                    f"{float(loss.array)}. Lower its learning rate."
-                )
-            self.link.cleargrads()
-            loss.backward()
-            self.optimizer.update()
-        self.last_report = self.last_report._replace(**parts)
+            report = self._step(rows, self._expert[drawn], mass)
+        self.last_report = self.last_report._replace(**report)
         return self.last_report
 
-    def _loss(self, agent, expert, mass):
-        n = len(agent)
+    def _step(self, agent, expert, mass):
+        """One step of Adam; what it saw."""
+        n, send = len(agent), self.link.device.send
         absorbing = self.encode.absorbing_row()
         rows = numpy.concatenate([agent, expert, absorbing, absorbing])
-        x = self.link.device.send(self.encode.normalized(rows))
-        logit = self.link(x)[:, 0]
+        x = send(self.encode.normalized(rows))
         # One row stands for all absorbing states of a half: mass of them a pair.
         weight = numpy.empty(2 * n + 2, numpy.float32)
         weight[:n], weight[n : 2 * n] = 1 / (n * (1 + mass))
         weight[2 * n :] = mass / (1 + mass)
-        weight = self.link.device.send(weight)
-        sign = numpy.ones(2 * n + 2, numpy.float32)
-        sign[n : 2 * n], sign[-1] = -1, -1
-        sign = self.link.device.send(sign)
-        cross = F.sum(weight * F.softplus(sign * logit))
-        loss = cross
-        if self.entropy_coef:
-            entropy = F.softplus(logit) - logit * F.sigmoid(logit)
-            loss = loss - self.entropy_coef * F.sum(weight * entropy) / 2
-        if self.gradient_penalty:
-            loss = loss + self.gradient_penalty * self._penalty(x[:n], x[n : 2 * n])
-        host = chainer.backends.cuda.to_cpu(logit.array).astype(numpy.float64)
-        d = reward_of(host, "d")
-        parts = {
-            "loss": float(cross.array),
-            "accuracy_agent": float((host[:n] < 0).mean()),
-            "accuracy_expert": float((host[n : 2 * n] > 0).mean()),
+        label = numpy.zeros((2 * n + 2, 1), numpy.float32)
+        label[n : 2 * n], label[-1] = 1, 1
+        weight, label = send(weight), send(label)
+        between = self._between(x[:n], x[n : 2 * n]) if self.gradient_penalty else None
+        seen = {}
+
+        def loss(heads, _):
+            (judge, *_) = heads
+            judge.at(x)
+            seen["logit"], log_prob = judge.m, judge.log_prob(label)
+            cross = -(weight * log_prob).sum()
+            self._check_finite(cross)
+            judge.pull(
+                label,
+                by_log_prob=-weight,
+                by_entropy=weight * (-0.5 * self.entropy_coef)
+                if self.entropy_coef
+                else 0,
+            )
+            if between is not None:
+                self._check_finite(judge.penalize(between, self.gradient_penalty))
+            return (cross,)
+
+        ((cross,),) = descend(self.link, self.optimizer, [None], loss)
+        logit = chainer.backends.cuda.to_cpu(seen["logit"])[:, 0].astype(numpy.float64)
+        d = reward_of(logit, "d")
+        return {
+            "loss": cross,
+            "accuracy_agent": float((logit[:n] < 0).mean()),
+            "accuracy_expert": float((logit[n : 2 * n] > 0).mean()),
             "mean_d_agent": float(d[:n].mean()),
             "mean_d_expert": float(d[n : 2 * n].mean()),
         }
-        return loss, parts
 
-    def _penalty(self, agent, expert):
+    def _check_finite(self, loss):
+        if not numpy.isfinite(float(loss)):
+            raise FloatingPointError(
+                f"expected a finite loss of the discriminator, got {float(loss)}. Lower "
+                "its learning rate."
+            )
+
+    def _between(self, agent, expert):
         u = self._rng.random((len(agent), 1)).astype(numpy.float32)
         u = self.link.device.send(u)
-        x = chainer.Variable(u * expert + (1 - u) * agent)
-        (g,) = chainer.grad([F.sum(self.link(x))], [x], enable_double_backprop=True)
-        # √ has no derivative at 0, where a last layer of zeros begins.
-        norm = F.sqrt(F.sum(g * g, axis=1) + 1e-12)
-        return F.mean((norm - 1) ** 2)
+        return u * expert + (1 - u) * agent
 
     def _absorbing_steps(self, length, terminal):
         if not self.absorbing_horizon or not terminal:
@@ -306,9 +340,14 @@ class Discriminator:
         return left / len(self._expert)
 
     def _logits(self, rows):
-        with chainer.no_backprop_mode():
-            out = self.link(self.link.device.send(self.encode.normalized(rows)))
-        return chainer.backends.cuda.to_cpu(out.array)[:, 0]
+        x = self.link.device.send(self.encode.normalized(rows))
+        if self.link.parts:
+            theta = {name: p.array for name, p in named_params(self.link).items()}
+            out = outputs(self.link.parts[0], theta, x)
+        else:
+            with chainer.no_backprop_mode():
+                out = self.link(x).array
+        return chainer.backends.cuda.to_cpu(out)[:, 0]
 
     # Around it
 

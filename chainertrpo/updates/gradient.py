@@ -4,20 +4,16 @@ import dataclasses
 import math
 import typing
 
+from chainertrpo._checks import at_least, one_of, positive, whole
 from chainertrpo._threads import single_blas_thread
-from chainertrpo.data import SCALES
-from chainertrpo.numerics import ACCEPTED, at, flatten
-from chainertrpo.updates.flat_step import can_step_flat, flat_steps
-from chainertrpo.updates.objectives import (
-    clipped_surrogate,
-    mean_entropy,
-    mean_kl,
-    surrogate,
-    value_loss,
-)
-from chainertrpo.updates.rows import minibatch, minibatches, take
+from chainertrpo.data.pieces import minibatches, take
+from chainertrpo.numerics import ACCEPTED, flatten
+from chainertrpo.numerics.moments import SCALES, standardize
+from chainertrpo.updates.minibatch import descend
+from chainertrpo.updates.model import said
+from chainertrpo.updates.objectives import Surrogate, squared_errors
+from chainertrpo.updates.target import check_target
 
-import chainer
 import numpy
 
 STOPS = ("divergence", "log_ratio")
@@ -120,33 +116,26 @@ class GradientStep:
 
     def __post_init__(self):
         """Raise a ValueError for values that cannot work."""  # noqa: DOC501
-        size = 1 if self.batch_size is None else self.batch_size
-        if min(self.epochs, self.chunk_rows, size) < 1:
-            raise ValueError(
-                "expected epochs, chunk_rows >= 1 and batch_size None or >= 1, got "
-                f"{self.epochs}, {self.chunk_rows}, {self.batch_size}."
-            )
-        if not (self.entropy_coef >= 0 and self.value_coef >= 0 and self.beta >= 0):
-            raise ValueError(
-                "expected entropy_coef, value_coef and beta >= 0, got "
-                f"{self.entropy_coef}, {self.value_coef}, {self.beta}."
-            )
+        for name in ("epochs", "chunk_rows"):
+            whole(name, getattr(self, name), 1)
+        if self.batch_size is not None:
+            whole("batch_size", self.batch_size, 1)
+        for name in ("entropy_coef", "value_coef", "beta", "standardize_eps"):
+            at_least(name, getattr(self, name), 0)
         for name in ("clip_eps", "clip_eps_vf", "target_kl", "stop_kl"):
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise ValueError(f"expected {name} None or > 0, got {value}.")
-        if self.standardize_by not in (None, *SCALES) or not self.standardize_eps >= 0:
-            raise ValueError(
-                f"expected standardize_by None or of {sorted(SCALES)} and standardize_eps "
-                f">= 0, got {self.standardize_by!r}, {self.standardize_eps}."
-            )
-        if self.stop_on not in STOPS:
-            raise ValueError(f"expected stop_on of {STOPS}, got {self.stop_on!r}.")
+            if getattr(self, name) is not None:
+                positive(name, getattr(self, name))
+        one_of("standardize_by", self.standardize_by, (None, *SCALES))
+        one_of("stop_on", self.stop_on, STOPS)
         if self.target_kl is not None and self.beta == 0:
             raise ValueError(
                 f"expected beta > 0 with target_kl={self.target_kl}: zero stays zero "
                 "however often it is doubled. 1.0 is a usual start."
             )
+
+    def check(self, model, optimizer):
+        """Check that the optimiser is set up with the model."""
+        check_target("optimizer", optimizer, model)
 
     @single_blas_thread()
     def __call__(self, model, batch, optimizer, rng):
@@ -171,9 +160,9 @@ class GradientStep:
         """
         n = len(batch.obs)
         size = self.batch_size or n
-        rows = minibatches(n, size, self.epochs, rng)
-        theta, restore = flatten(model), _remember(optimizer)
-        losses, kl, epoch = [], math.nan, 0
+        rows = model.device.send(minibatches(n, size, self.epochs, rng))
+        theta, restore = flatten(model), remember(optimizer)
+        losses, kl, epoch, old = [], math.nan, 0, None
         try:
             # What is not finite is a reason in the report; NumPy need not warn of it too.
             with numpy.errstate(over="ignore", invalid="ignore"):
@@ -181,11 +170,17 @@ class GradientStep:
                     last = epoch == self.epochs or self._is_far(model, batch)
                     # A minibatch that runs over the end of an epoch belongs to it.
                     ends = len(losses), math.ceil(epoch * n / size)
-                    losses += self._steps(
-                        model, batch, optimizer, theta, rows[slice(*ends)]
+                    losses += descend(
+                        model,
+                        optimizer,
+                        rows[slice(*ends)],
+                        lambda heads, index: self._pull(heads, index, batch),
+                        theta,
                     )
                     if last or (self.stop_kl and self.stop_on == "divergence"):
-                        kl = self._divergence(model, batch, theta)
+                        old = old or said(model, batch.obs, batch.mask, theta)
+                        now = said(model, batch.obs, batch.mask)
+                        kl = float(old.kl(now).mean())
                         last = last or kl > self.stop_kl
                     if last:
                         break
@@ -222,89 +217,53 @@ class GradientStep:
             factor = 2.0
         return dataclasses.replace(self, beta=factor * self.beta)
 
-    def _steps(self, model, batch, optimizer, theta, rows):
-        """Step over minibatches; return their (policy loss, value loss), floats."""
-        if can_step_flat(model, optimizer):
-            losses = flat_steps(self, model, batch, optimizer, theta, rows)
-        else:
-            losses = []
-            for index in rows:
-                part = minibatch(self, batch, model.device.send(index))
-                loss, parts = self._loss(model, part, theta)
-                model.cleargrads()
-                loss.backward()
-                optimizer.update()
-                losses.append(parts)
-        # One wait for the device for all of them.
-        xp = model.xp
-        flat = xp.stack([x for pair in losses for x in pair]).tolist() if losses else []
-        return list(zip(flat[::2], flat[1::2]))
+    def adapted(self):
+        """What has adapted, by the name of its file: β, where it does."""
+        return {} if self.target_kl is None else {"penalty": self.beta}
 
-    def _loss(self, model, part, theta):
-        dist, value = both(model(part.obs))
-        if self.clip_eps is None:
-            gain = surrogate(dist, part)
-        else:
-            gain = clipped_surrogate(dist, part, self.clip_eps)
-        loss, error = -gain, gain.array * 0
-        if self.entropy_coef:
-            loss = loss - self.entropy_coef * mean_entropy(dist)
-        if self.beta:
-            old = _distribution_at(model, theta, part.obs)
-            loss = loss + self.beta * mean_kl(old=old, new=dist)
-        if value is not None:
-            error = value_loss(value, part, self.clip_eps_vf)
-            loss = loss + self.value_coef * error
-            error = error.array
-        return loss, (-gain.array, error)
+    def with_adapted(self, found):
+        """The step with what `adapted` returned."""
+        return dataclasses.replace(self, beta=found.get("penalty", self.beta))
+
+    def _pull(self, heads, index, batch):
+        """The losses of a minibatch: of the policy, and of values that come with it."""
+        part = take(batch, index)
+        if self.standardize_by is not None:
+            advantage = standardize(
+                part.advantage, self.standardize_eps, self.standardize_by
+            )
+            part = part._replace(advantage=advantage)
+        n, policy = len(index), heads[0]
+        policy.at(part.obs, part.mask)
+        gain, slope = Surrogate(clip_eps=self.clip_eps).rows(
+            policy.log_prob(part.action), part
+        )
+        policy.pull(
+            part.action,
+            by_log_prob=slope * (-1 / n),
+            by_entropy=-self.entropy_coef / n,
+            by_kl=self.beta / n,
+            old=policy.old(batch, index) if self.beta else None,
+        )
+        loss = -gain.mean()
+        if len(heads) == 1:
+            return loss, loss * 0
+        values = heads[1]
+        values.at(part.obs)
+        errors, moves = squared_errors(values.m, part, self.clip_eps_vf)
+        weight = self.value_coef * (-1 / n)
+        values.pull(part.value_target[:, None], by_log_prob=moves * weight)
+        return loss, errors.mean()
 
     def _is_far(self, model, batch):
         """Whether E[log π_old − log π] over the batch says that this is the last epoch."""
         if self.stop_kl is None or self.stop_on != "log_ratio":
             return False
-        total, n = 0.0, len(batch.obs)
-        for i in range(0, n, self.chunk_rows):
-            part = take(batch, slice(i, i + self.chunk_rows))
-            with chainer.no_backprop_mode():
-                dist, _ = both(model(part.obs))
-                log_prob = dist.log_prob(part.action).array
-            total = total + (part.log_prob - log_prob).sum() / n
-        return float(total) > self.stop_kl
-
-    def _divergence(self, model, batch, theta):
-        """E[KL(π_old ‖ π)] over the batch, a float."""
-        total, n = 0.0, len(batch.obs)
-        for i in range(0, n, self.chunk_rows):
-            obs = batch.obs[i : i + self.chunk_rows]
-            old = _distribution_at(model, theta, obs)
-            with chainer.no_backprop_mode():
-                new, _ = both(model(obs))
-                total = total + mean_kl(old=old, new=new).array * (len(obs) / n)
-        return float(total)
+        log_prob = said(model, batch.obs, batch.mask).log_prob(batch.action)
+        return float((batch.log_prob - log_prob).mean()) > self.stop_kl
 
 
-def both(output):
-    """What a model gave as a pair.
-
-    Parameters
-    ----------
-    output : distribution, or (distribution, Variable)
-        Of a policy, or of a policy and a value function in one.
-
-    Returns
-    -------
-    (distribution, Variable or None)
-        The distribution and the values.
-    """
-    return output if isinstance(output, tuple) else (output, None)
-
-
-def _distribution_at(model, theta, obs):
-    with at(model, theta), chainer.no_backprop_mode():
-        return both(model(obs))[0].copy()
-
-
-def _remember(optimizer):
+def remember(optimizer):
     """Return what puts an optimiser and its target back, in the arrays they have now."""
     t = optimizer.t
     params = []

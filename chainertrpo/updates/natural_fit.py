@@ -3,26 +3,50 @@
 import dataclasses
 import typing
 
-from chainertrpo.policies import DiagonalGaussian, ScaledValueFunction
+from chainertrpo._checks import positive
+from chainertrpo.policies import parts
+from chainertrpo.policies.families import Gaussian, Scaled
+from chainertrpo.policies.graph import Distribution
 from chainertrpo.updates.natural import NaturalStep
-from chainertrpo.updates.value import FitReport, finite, units_learned
+from chainertrpo.updates.objectives import Likelihood
+from chainertrpo.updates.region import Curvature
+from chainertrpo.updates.value import FitReport, finite, with_target_stats
 
 import chainer
 import chainer.functions as F
 
 
-class _Belief(chainer.Chain):
-    """N(V(s), σ²) over returns: what a natural step can improve."""
+class _Returns(chainer.Chain):
+    """N(V(s), σ²) of returns, σ a constant: what a natural step can improve."""
 
     def __init__(self, vf, log_std):
         super().__init__()
         with self.init_scope():
             self.vf = vf
-        self.log_std = log_std
+        self._constants = {"/log_std": log_std}
+        self.family = Gaussian(1, "fixed")
         self.to_device(vf.device)
 
     def forward(self, obs):
-        return DiagonalGaussian(F.reshape(self.vf(obs), (-1, 1)), self.log_std)
+        out = F.reshape(self.vf(obs), (-1, 1))
+        return Distribution(self.family, out, self._constants)
+
+    @property
+    def parts(self):
+        """Written out where the value function is; V = m + d·out is a placement."""
+        found = parts(self.vf)
+        if not found or found[0].family.shapes:  # with a σ of its own, it is not moved
+            return ()
+        family, constants = self.family, dict(self._constants)
+        if hasattr(self.vf, "in_units"):
+            family = Gaussian(1, "fixed", Scaled())
+            dtype = constants["/log_std"].dtype
+            constants["/half_range"] = self.vf.scale.astype(dtype)
+            constants["/loc"] = self.vf.loc.astype(dtype)
+            constants["/log_std"] = constants["/log_std"] - self.vf.xp.log(
+                constants["/half_range"]
+            )
+        return (found[0]._replace(prefix="/vf", family=family, constants=constants),)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,19 +68,19 @@ class NaturalFit:
     """
 
     step: NaturalStep = NaturalStep(
-        objective="likelihood", curvature="gauss_newton", damping=0.1
+        objective=Likelihood(), curvature=Curvature("gauss_newton", damping=0.1)
     )
     variance: typing.Optional[float] = None
 
     def __post_init__(self):
         """Raise a ValueError for values that cannot work."""  # noqa: DOC501
-        if self.step.objective != "likelihood":
+        if not isinstance(self.step.objective, Likelihood):
             raise ValueError(
-                "expected a step with the objective likelihood, got "
-                f"{self.step.objective!r}: a value function has no importance weights."
+                "expected a step with the objective Likelihood(), got "
+                f"{self.step.objective}: a value function has no importance weights."
             )
-        if self.variance is not None and not self.variance > 0:
-            raise ValueError(f"expected variance None or > 0, got {self.variance}.")
+        if self.variance is not None:
+            positive("variance", self.variance)
 
     def __call__(self, vf, optimizer, batch, rng):
         """Fit a value function in place.
@@ -83,7 +107,7 @@ class NaturalFit:
             That error is not finite.
         """
         target = batch.value_target
-        with units_learned(vf, target):
+        with with_target_stats(vf, target):
             return self._fit(vf, target, batch, rng)
 
     def _fit(self, vf, target, batch, rng):
@@ -91,12 +115,11 @@ class NaturalFit:
             error = F.reshape(vf(batch.obs), target.shape).array - target
         loss = variance = (error * error).mean()
         if self.variance is not None:
-            unit = vf.unit if isinstance(vf, ScaledValueFunction) else vf.xp.ones(1)
-            variance = self.variance * unit**2
+            variance = self.variance * getattr(vf, "scale", vf.xp.ones(1)) ** 2
         log_std = 0.5 * vf.xp.log(variance + 1e-8).reshape(1).astype(target.dtype)
-        belief = _Belief(vf, log_std)
+        returns = _Returns(vf, log_std)
         report = self.step(
-            belief,
+            returns,
             batch._replace(
                 action=target[:, None],
                 advantage=vf.xp.ones_like(target),
@@ -104,4 +127,4 @@ class NaturalFit:
             ),
             rng=rng,
         )
-        return FitReport(self.step.repeats * report.accepted, finite(float(loss)))
+        return FitReport(self.step.schedule.n * report.accepted, finite(float(loss)))

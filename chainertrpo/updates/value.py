@@ -5,12 +5,14 @@ import dataclasses
 import math
 import typing
 
+from chainertrpo._checks import whole
+from chainertrpo._renamed import renamed_function
 from chainertrpo._threads import single_blas_thread
-from chainertrpo.policies import DiagonalGaussian, ScaledValueFunction
-from chainertrpo.updates.regression import can_fit_flat, fit_flat
-from chainertrpo.updates.rows import minibatches
+from chainertrpo.data.pieces import minibatches
+from chainertrpo.updates.gradient import remember
+from chainertrpo.updates.minibatch import descend
+from chainertrpo.updates.target import check_target
 
-import chainer.functions as F
 import numpy
 
 
@@ -73,15 +75,15 @@ def finite(loss):
 
 
 @contextlib.contextmanager
-def units_learned(vf, target):
-    """Have a `ScaledValueFunction` learn its units from targets when it is to.
+def with_target_stats(vf, target):
+    """Have a value function that knows its scale learn it from targets when it is to.
 
-    On an error it has the units of before.
+    On an error it has the statistics of before.
 
     Parameters
     ----------
     vf : chainer.Link
-        Any value function.
+        Any value function; a `ScaledValueFunction` has ``learns``.
     target : array, shape (N,)
         Returns.
 
@@ -90,19 +92,23 @@ def units_learned(vf, target):
     array, shape (N,)
         The targets in its units; of any other value function, as they are.
     """
-    if not isinstance(vf, ScaledValueFunction):
+    learns = getattr(vf, "learns", None)
+    if learns is None:
         yield target
         return
     before = vf.moments
-    if vf.learns == "before_fit":
+    if learns == "before_fit":
         vf.experience(target)
     try:
         yield vf.in_units(target)
     except BaseException:
         vf.moments = before
         raise
-    if vf.learns == "after_fit":
+    if learns == "after_fit":
         vf.experience(target)
+
+
+units_learned = renamed_function("units_learned", with_target_stats)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,11 +132,13 @@ class ValueFit:
 
     def __post_init__(self):
         """Raise a ValueError for values that cannot work."""  # noqa: DOC501
-        if self.epochs < 0 or (self.batch_size is not None and self.batch_size < 1):
-            raise ValueError(
-                f"expected epochs >= 0 and batch_size >= 1, got epochs={self.epochs}, "
-                f"batch_size={self.batch_size}."
-            )
+        whole("epochs", self.epochs, 0)
+        if self.batch_size is not None:
+            whole("batch_size", self.batch_size, 1)
+
+    def check(self, vf, optimizer):
+        """Check that the optimiser is set up with the value function."""
+        check_target("vf_optimizer", optimizer, vf)
 
     @single_blas_thread()
     def __call__(self, vf, optimizer, batch, rng):
@@ -159,30 +167,43 @@ class ValueFit:
         """
         size = self.batch_size or len(batch.obs)
         rows = minibatches(len(batch.obs), size, self.epochs, rng)
-        rows = vf.device.send(numpy.array(rows, dtype=int).reshape(-1, size))
-        fit = fit_flat if can_fit_flat(vf, optimizer) else _fit_by_graphs
-        with units_learned(vf, batch.value_target) as target:
-            with numpy.errstate(
-                over="ignore", invalid="ignore"
-            ):  # it is an error below
-                total = fit(vf, optimizer, batch.obs, target, rows)
-            loss = finite(float(total) / max(len(rows), 1))
-        return FitReport(len(rows), loss)
+        rows = vf.device.send(rows)
+        restore = remember(optimizer)
+        try:
+            with with_target_stats(vf, batch.value_target) as target:
+                # What is not finite is an error below.
+                with numpy.errstate(over="ignore", invalid="ignore"):
+                    losses = descend(
+                        vf, optimizer, rows, regression(batch.obs, target[:, None])
+                    )
+                loss = finite(sum(x for (x,) in losses) / max(len(losses), 1))
+        except BaseException:
+            restore()
+            raise
+        return FitReport(len(losses), loss)
 
 
-def _fit_by_graphs(vf, optimizer, obs, target, batches):
-    total = 0.0
-    in_units = getattr(vf, "in_units", lambda value: value)
-    for index in batches:
-        y = target[index]
-        value = in_units(F.reshape(vf(obs[index]), y.shape))
-        if getattr(vf, "log_std", None) is None:
-            loss = F.mean_squared_error(value, y)
-        else:
-            dist = DiagonalGaussian(value[:, None], vf.log_std)
-            loss = -F.mean(dist.log_prob(y[:, None]))
-        vf.cleargrads()
-        loss.backward()
-        optimizer.update()
-        total = total + loss.array
-    return total
+def regression(obs, target):
+    """The loss −E[log p(target)] of minibatches, for `descend`.
+
+    Parameters
+    ----------
+    obs : array, shape (N, S)
+        Inputs.
+    target : array, shape (N, 1) or (N, A) or (N,)
+        What the first head is to say of them.
+
+    Returns
+    -------
+    callable
+        (heads, rows) -> its value, in a tuple.
+    """
+
+    def loss(heads, rows):
+        (head, *_), wanted = heads, target[rows]
+        head.at(obs[rows])
+        log_prob = head.log_prob(wanted)
+        head.pull(wanted, by_log_prob=-1 / len(rows))
+        return (-log_prob.mean(),)
+
+    return loss

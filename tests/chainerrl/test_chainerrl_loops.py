@@ -44,7 +44,9 @@ def _seed():
 def make_agent(env, batch_size=64, **agent):
     """This project's TRPO with its own links."""
     fit = {"batch_size": batch_size}
-    settings = chainertrpo.settings_of("chainerrl-reproduction", agent=agent, fit=fit)
+    settings = chainertrpo.settings_of(
+        "chainerrl-reproduction", agent=agent, value_step=fit
+    )
     return chainertrpo.make_agent(
         env.observation_space, env.action_space, settings, seed=0
     )

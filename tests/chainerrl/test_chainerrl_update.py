@@ -162,7 +162,7 @@ def test_one_update(
 
     fit = RecordingFit()
     ours = agent_after_a_life(
-        chainertrpo.TRPO, our_normalizer, curvature=curvature, fit=fit
+        chainertrpo.TRPO, our_normalizer, curvature=curvature, value_step=fit
     )
     theirs = agent_after_a_life(
         RecordingTRPO,

@@ -2,8 +2,8 @@
 
 import math
 
-from chainertrpo.agents.presets_trpo import (
-    AS_DRAWN,
+from chainertrpo.agents.presets.trpo import (
+    UNCLIPPED,
     EVERY_STEP,
     ROOT2,
     TIME_LIMIT,
@@ -12,7 +12,7 @@ from chainertrpo.agents.presets_trpo import (
 )
 
 _REPRODUCTION = TRPO_PRESETS["chainerrl-reproduction"]
-_PPO = {"algorithm": "PPO", "fit": None, "vf_optimizer": None}
+_PPO = {"algorithm": "PPO", "value_step": None, "vf_optimizer": None}
 _AGENT = {"update_interval": 2048, "gamma": 0.99, "lambd": 0.95}
 _CLIPPED_ADAM = {"alpha": 3e-4, "eps": 1e-5, "max_grad_norm": 0.5}
 
@@ -22,7 +22,7 @@ PPO_PRESETS = {
         **_PPO,
         "source": "ChainerRL 0.8, examples/mujoco/reproduction/ppo/train_ppo.py",
         "agent": {"update_interval": 2048, "gamma": 0.995, "lambd": 0.97},
-        "step": {"epochs": 10, "batch_size": 64, "clip_eps": 0.2},
+        "policy_step": {"epochs": 10, "batch_size": 64, "clip_eps": 0.2},
         "optimizer": {"alpha": 3e-4, "eps": 1e-5},
     },
     "chainerrl-ppo-example": {
@@ -31,14 +31,14 @@ PPO_PRESETS = {
         "differs": TIME_LIMIT
         + "σ² was the softplus of its parameter; softmax policies and their values had "
         "two hidden layers of 200, relu",
-        "env": AS_DRAWN,
+        "env": UNCLIPPED,
         "agent": {
             "update_interval": 2048,
             "gamma": 0.99,
             "lambd": 0.95,
             "standardize_advantages": False,
         },
-        "step": {"epochs": 10, "batch_size": 64, "clip_eps": 0.2},
+        "policy_step": {"epochs": 10, "batch_size": 64, "clip_eps": 0.2},
         "rewards": {"scale": 1e-2},
         "policy": {
             "init": "lecun_normal",
@@ -59,7 +59,7 @@ PPO_PRESETS = {
     "chainerrl-ppo-class": {
         **_PPO,
         "source": "ChainerRL 0.8, the defaults of chainerrl.agents.PPO itself",
-        "step": {"clip_eps": 0.2, "entropy_coef": 0.01},
+        "policy_step": {"clip_eps": 0.2, "entropy_coef": 0.01},
         "policy": {"init": "lecun_normal", "hidden_scale": 1.0, "last_scale": 1e-2},
         "vf": {"init": "lecun_normal", "hidden_scale": 1.0, "last_scale": 1.0},
         "optimizer": {"alpha": 3e-4, "eps": 1e-5},
@@ -68,7 +68,7 @@ PPO_PRESETS = {
         **_PPO,
         "source": "Stable-Baselines3 2.9, stable_baselines3/ppo/ppo.py",
         "agent": {**_AGENT, "standardize_advantages": False},
-        "step": {
+        "policy_step": {
             "epochs": 10,
             "batch_size": 64,
             "clip_eps": 0.2,
@@ -84,7 +84,7 @@ PPO_PRESETS = {
         "source": "openai/baselines, baselines/ppo2, defaults.py mujoco()",
         "differs": TIME_LIMIT + EVERY_STEP + "rewards were normalised",
         "agent": {**_AGENT, "standardize_advantages": False},
-        "step": {
+        "policy_step": {
             "epochs": 10,
             "batch_size": 64,
             "clip_eps": 0.2,
@@ -105,9 +105,9 @@ PPO_PRESETS["baselines-ppo1"] = {
     "differs": TIME_LIMIT
     + "the normaliser began as if a hundredth of an observation had been seen; until "
     "February 2019 ε of the clip went to 0 too",
-    "env": AS_DRAWN,
+    "env": UNCLIPPED,
     "agent": _AGENT,
-    "step": {"epochs": 10, "batch_size": 64, "clip_eps": 0.2},
+    "policy_step": {"epochs": 10, "batch_size": 64, "clip_eps": 0.2},
     "estimation": {"standardize_eps": 0.0, "normalizer_learns": "before_log_prob"},
     "policy": {"init": "unit_rows", "hidden_scale": 1.0, "last_scale": 1e-2},
     "vf": {"init": "unit_rows", "hidden_scale": 1.0, "last_scale": 1.0},
@@ -130,7 +130,7 @@ PPO_PRESETS["spinningup-ppo"] = {
     "source": "openai/spinningup, spinup/algos/tf1/ppo/ppo.py",
     "differs": TIME_LIMIT,
     "algorithm": "PolicyGradient",
-    "step": {
+    "policy_step": {
         "epochs": 80,
         "batch_size": None,
         "clip_eps": 0.2,
@@ -148,6 +148,9 @@ PPO_PRESETS["pfrl-ppo"] = {
 PPO_PRESETS["cleanrl-ppo"] = {
     **PPO_PRESETS["baselines-ppo2"],
     "source": "vwxyzjn/cleanrl, cleanrl/ppo_continuous_action.py",
-    "step": {**PPO_PRESETS["baselines-ppo2"]["step"], "standardize_by": "unbiased_std"},
+    "policy_step": {
+        **PPO_PRESETS["baselines-ppo2"]["policy_step"],
+        "standardize_by": "unbiased_std",
+    },
     "optimizer": {**_CLIPPED_ADAM, **TORCH_ADAM},
 }

@@ -124,13 +124,14 @@ class FlatAdam:
         self._v = flatten([rule.state["v"] for rule in self._rules])
         self._xp = backend.get_array_module(self._theta)
         self._g, self._work = [self._xp.empty_like(self._theta) for _ in range(2)]
-        self.value, self.grad = map(self._by_name, (self._theta, self._g))
+        self.value, self.grad = map(self.by_name, (self._theta, self._g))
         self._start = self._t = self._rules[0].t
         hooks = list(optimizer._hookable._pre_update_hooks.values())
         self._thresholds = [x.threshold for x in hooks if type(x) is _Clipping]
         self._corrected = [x for x in hooks if type(x) is CorrectedEps]
 
-    def _by_name(self, flat):
+    def by_name(self, flat):
+        """Views of a flat vector, by the names of the parameters."""
         return dict(zip(self._params, unflatten(flat, self._params.values())))
 
     def step(self):

@@ -4,6 +4,8 @@
 docs/quirks.md explains the odd ones.
 """
 
+from chainertrpo.updates.spelling import merged
+
 ROOT2 = 2**0.5
 # PyTorch's Linear draws from ±1/√fan_in, which is this part of LeCun's uniform.
 TORCH = {"init": "lecun_uniform", "hidden_scale": 3**-0.5}
@@ -11,22 +13,23 @@ ADAM = {"alpha": 1e-3}
 # Of PyTorch's Adam ε is another number: see CorrectedEps.
 TORCH_ADAM = {"corrected_eps": True}
 TIME_LIMIT = "a time limit ended an episode for good; "
-# An environment saw actions as they were drawn, not clipped to their bounds.
-AS_DRAWN = {"clip_actions": False}
+# An environment saw actions unclipped.
+UNCLIPPED = {"clip_actions": False}
 EVERY_STEP = "the normaliser learned at every step; "
 
 _EXAMPLE_AGENT = {"update_interval": 5000, "gamma": 0.995, "lambd": 0.97}
-_EXAMPLE_STEP = {"max_kl": 0.01, "cg_iterations": 20, "damping": 0.1}
+_EXAMPLE_STEP = {
+    "region": {"max_kl": 0.01},
+    "solver": {"iterations": 20},
+    "curvature": {"damping": 0.1},
+}
 _EXAMPLE_NET = {"init": "lecun_normal", "hidden_scale": 1.0, "last_scale": 1e-2}
 _ORTHOGONAL = {"init": "orthogonal", "hidden_scale": 1.0, "last_scale": 1e-2}
 # Half of xᵀAx/δ had 1e-8 added: to xᵀAx that is 2δ times as much.
 _HO_ERMON_STEP = {
-    "max_kl": 0.01,
-    "cg_iterations": 10,
-    "cg_rtol": 1e-5,
-    "damping": 0.1,
-    "curvature_every": 10,
-    "length_eps": 2e-10,
+    "region": {"max_kl": 0.01, "eps": 2e-10},
+    "solver": {"iterations": 10, "rtol": 1e-5},
+    "curvature": {"damping": 0.1, "stride": 10},
     "search": {
         "shrink": 0.5,
         "n_tries": 10,
@@ -40,11 +43,11 @@ TRPO_PRESETS = {
     "chainerrl-reproduction": {
         "source": "ChainerRL 0.8, examples/mujoco/reproduction/trpo/train_trpo.py",
         "differs": TIME_LIMIT,
-        "env": AS_DRAWN,
+        "env": UNCLIPPED,
         "algorithm": "TRPO",
         "agent": _EXAMPLE_AGENT,
-        "step": _EXAMPLE_STEP,
-        "fit": {"epochs": 5, "batch_size": 64},
+        "policy_step": _EXAMPLE_STEP,
+        "value_step": {"epochs": 5, "batch_size": 64},
         "policy": _ORTHOGONAL,
         "vf": {**_ORTHOGONAL, "last_scale": 1.0},
         "vf_optimizer": ADAM,
@@ -53,11 +56,11 @@ TRPO_PRESETS = {
     "chainerrl-example": {
         "source": "ChainerRL 0.8, examples/mujoco/train_trpo_gym.py",
         "differs": TIME_LIMIT,
-        "env": AS_DRAWN,
+        "env": UNCLIPPED,
         "algorithm": "TRPO",
         "agent": _EXAMPLE_AGENT,
-        "step": _EXAMPLE_STEP,
-        "fit": {"epochs": 5, "batch_size": 64},
+        "policy_step": _EXAMPLE_STEP,
+        "value_step": {"epochs": 5, "batch_size": 64},
         "policy": _EXAMPLE_NET,
         "vf": _EXAMPLE_NET,
         "vf_optimizer": ADAM,
@@ -66,7 +69,7 @@ TRPO_PRESETS = {
     "chainerrl-class": {
         "source": "ChainerRL 0.8, the defaults of chainerrl.agents.TRPO itself",
         "algorithm": "TRPO",
-        "step": {"entropy_coef": 0.01},
+        "policy_step": {"objective": {"entropy_coef": 0.01}},
         "policy": _EXAMPLE_NET,
         "vf": _EXAMPLE_NET,
         "vf_optimizer": ADAM,
@@ -75,11 +78,11 @@ TRPO_PRESETS = {
         "source": "muupan/chainerrl, branch trpo, examples/gym/train_trpo_gym.py with 400 "
         "hidden units: the founding run on Humanoid",
         "differs": TIME_LIMIT,
-        "env": AS_DRAWN,
+        "env": UNCLIPPED,
         "algorithm": "TRPO",
         "agent": _EXAMPLE_AGENT,
-        "step": _EXAMPLE_STEP,
-        "fit": {"epochs": 5, "batch_size": 64},
+        "policy_step": _EXAMPLE_STEP,
+        "value_step": {"epochs": 5, "batch_size": 64},
         "estimation": {"normalizer_learns": "before_log_prob"},
         "policy": {**_EXAMPLE_NET, "hidden_sizes": [400, 400]},
         "vf": {**_EXAMPLE_NET, "hidden_sizes": [400, 400]},
@@ -89,11 +92,11 @@ TRPO_PRESETS = {
     "pfrl": {
         "source": "PFRL, examples/mujoco/reproduction/trpo/train_trpo.py",
         "differs": TIME_LIMIT,
-        "env": AS_DRAWN,
+        "env": UNCLIPPED,
         "algorithm": "TRPO",
         "agent": _EXAMPLE_AGENT,
-        "step": _EXAMPLE_STEP,
-        "fit": {"epochs": 5, "batch_size": 64},
+        "policy_step": _EXAMPLE_STEP,
+        "value_step": {"epochs": 5, "batch_size": 64},
         "policy": _ORTHOGONAL,
         "vf": _ORTHOGONAL,
         "vf_optimizer": {**ADAM, **TORCH_ADAM},
@@ -102,18 +105,16 @@ TRPO_PRESETS = {
     "spinningup-trpo": {
         "source": "openai/spinningup, spinup/algos/tf1/trpo/trpo.py, algo='trpo'",
         "differs": TIME_LIMIT + "softmax policies had the other side of the divergence",
-        "env": AS_DRAWN,
+        "env": UNCLIPPED,
         "algorithm": "TRPO",
         "agent": {"update_interval": 4000, "gamma": 0.99, "lambd": 0.97},
-        "step": {
-            "max_kl": 0.01,
-            "cg_iterations": 10,
-            "damping": 0.1,
-            "cg_eps": 1e-8,
-            "kl_side": "new_old",
+        "policy_step": {
+            "region": {"max_kl": 0.01, "side": "new_old"},
+            "solver": {"iterations": 10, "eps": 1e-8},
+            "curvature": {"damping": 0.1},
             "search": {"shrink": 0.8, "n_tries": 10},
         },
-        "fit": {"epochs": 80, "batch_size": None},
+        "value_step": {"epochs": 80, "batch_size": None},
         "estimation": {"value_target": "return", "standardize_eps": 0.0},
         "policy": {
             "init": "glorot_uniform",
@@ -131,16 +132,13 @@ TRPO_PRESETS = {
         "and rewards",
         "algorithm": "TRPO",
         "agent": {"update_interval": 1024, "gamma": 0.99, "lambd": 0.98},
-        "step": {
-            "max_kl": 0.01,
-            "cg_iterations": 10,
-            "cg_tol": 1e-5,
-            "damping": 0.1,
-            "length_eps": 0.0,
-            "curvature_every": 5,
+        "policy_step": {
+            "region": {"max_kl": 0.01, "eps": 0.0},
+            "solver": {"iterations": 10, "tol": 1e-5},
+            "curvature": {"damping": 0.1, "stride": 5},
             "search": {"shrink": 0.5, "n_tries": 10, "kl_slack": 1.5},
         },
-        "fit": {"epochs": 5, "batch_size": 64},
+        "value_step": {"epochs": 5, "batch_size": 64},
         "estimation": {"standardize_eps": 0.0, "normalizer_learns": "before_log_prob"},
         "policy": {
             "init": "orthogonal",
@@ -160,15 +158,13 @@ TRPO_PRESETS = {
     "pg-travel-trpo": {
         "source": "reinforcement-learning-kr/pg_travel, mujoco/agent/trpo_gae.py",
         "differs": TIME_LIMIT + EVERY_STEP + "batches were whole episodes",
-        "env": AS_DRAWN,
+        "env": UNCLIPPED,
         "algorithm": "TRPO",
         "agent": {"update_interval": 2048, "gamma": 0.99, "lambd": 0.98},
-        "step": {
-            "max_kl": 0.01,
-            "cg_iterations": 10,
-            "cg_tol": 1e-5,
-            "damping": 0.1,
-            "length_eps": 0.0,
+        "policy_step": {
+            "region": {"max_kl": 0.01, "eps": 0.0},
+            "solver": {"iterations": 10, "tol": 1e-5},
+            "curvature": {"damping": 0.1},
             "search": {
                 "shrink": 0.5,
                 "n_tries": 10,
@@ -177,7 +173,7 @@ TRPO_PRESETS = {
                 "compound_expected": True,
             },
         },
-        "fit": {"epochs": 5, "batch_size": 64},
+        "value_step": {"epochs": 5, "batch_size": 64},
         "estimation": {
             "value_target": "return_plus_advantage",
             "standardize_by": "unbiased_std",
@@ -192,18 +188,13 @@ TRPO_PRESETS = {
         "source": "Stable-Baselines3-contrib 2.9, sb3_contrib/trpo/trpo.py",
         "algorithm": "TRPO",
         "agent": {"update_interval": 2048, "gamma": 0.99, "lambd": 0.95},
-        "step": {
-            "max_kl": 0.01,
-            "cg_iterations": 15,
-            "cg_tol": 1e-5,
-            "cg_start": 1e-4,
-            "damping": 0.1,
-            "length_eps": 0.0,
-            "kl_side": "new_old",
-            "kl_per_dimension": True,
+        "policy_step": {
+            "region": {"max_kl": 0.01, "eps": 0.0, "side": "new_old"},
+            "solver": {"iterations": 15, "tol": 1e-5, "start": 1e-4},
+            "curvature": {"damping": 0.1, "per_dimension": True},
             "search": {"shrink": 0.8, "n_tries": 10, "strict": True},
         },
-        "fit": {"epochs": 10, "batch_size": 128},
+        "value_step": {"epochs": 10, "batch_size": 128},
         "estimation": {"standardize_by": "unbiased_std"},
         "policy": {"init": "orthogonal", "hidden_scale": ROOT2, "last_scale": 1e-2},
         "vf": {"init": "orthogonal", "hidden_scale": ROOT2, "last_scale": 1.0},
@@ -214,14 +205,13 @@ TRPO_PRESETS = {
         "differs": TIME_LIMIT + "batches were whole episodes",
         "algorithm": "TRPO",
         "agent": {"update_interval": 1024, "gamma": 0.99, "lambd": 0.97},
-        "step": {
-            "max_kl": 0.01,
-            "cg_iterations": 10,
-            "cg_tol": 1e-5,
-            "damping": 1e-5,
+        "policy_step": {
+            "region": {"max_kl": 0.01},
+            "solver": {"iterations": 10, "tol": 1e-5},
+            "curvature": {"damping": 1e-5},
             "search": {"shrink": 0.8, "n_tries": 15, "strict": True},
         },
-        "fit": {"epochs": 10, "batch_size": 64},
+        "value_step": {"epochs": 10, "batch_size": 64},
         "estimation": {
             "value_target": "return",
             "standardize_by": "unbiased_variance",
@@ -249,13 +239,14 @@ TRPO_PRESETS = {
         "differs": TIME_LIMIT
         + "the curvature's tenth of the rows was drawn at random; values saw the time "
         "too; a batch before the first was for the normalisers only",
-        "env": AS_DRAWN,
+        "env": UNCLIPPED,
         "algorithm": "TRPO",
         "agent": {"update_interval": 50_000, "gamma": 0.995, "lambd": 0.97},
-        "step": _HO_ERMON_STEP,
-        "natural_fit": {
+        "policy_step": _HO_ERMON_STEP,
+        "value_step": {
             **_HO_ERMON_STEP,
-            "curvature": "gauss_newton",
+            "kind": "natural",
+            "curvature": {**_HO_ERMON_STEP["curvature"], "kind": "gauss_newton"},
             "variance": 0.5,
         },
         "estimation": {"value_target": "return", "normalizer_learns": "after_step"},
@@ -279,15 +270,13 @@ TRPO_PRESETS = {
         "differs": EVERY_STEP + "values by L-BFGS on features with the time, towards a "
         "tenth of the return and nine tenths of what they were; a cut path ended with "
         "the value of the last state acted on, and its returns with 0",
-        "env": AS_DRAWN,
+        "env": UNCLIPPED,
         "algorithm": "TRPO",
         "agent": {"update_interval": 25_000, "gamma": 0.995, "lambd": 0.97},
-        "step": {
-            "max_kl": 0.01,
-            "cg_iterations": 10,
-            "cg_tol": 1e-5,
-            "damping": 0.1,
-            "length_eps": 0.0,
+        "policy_step": {
+            "region": {"max_kl": 0.01, "eps": 0.0},
+            "solver": {"iterations": 10, "tol": 1e-5},
+            "curvature": {"damping": 0.1},
             "search": {
                 "shrink": 0.5,
                 "n_tries": 10,
@@ -296,7 +285,7 @@ TRPO_PRESETS = {
                 "strict": True,
             },
         },
-        "fit": {"epochs": 25, "batch_size": None},
+        "value_step": {"epochs": 25, "batch_size": None},
         "estimation": {"value_target": "return", "standardize_eps": 0.0},
         "policy": {"init": "glorot_uniform", "hidden_scale": 1.0, "last_scale": 0.1},
         "vf": {"init": "glorot_uniform", "hidden_scale": 1.0, "last_scale": 1.0},
@@ -308,15 +297,13 @@ TRPO_PRESETS = {
         "differs": EVERY_STEP,
         "algorithm": "TRPO",
         "agent": {"update_interval": 1024, "gamma": 0.99, "lambd": 0.95},
-        "step": {
-            "max_kl": 0.01,
-            "cg_iterations": 10,
-            "cg_tol": 1e-5,
-            "damping": 0.1,
-            "length_eps": 0.0,
+        "policy_step": {
+            "region": {"max_kl": 0.01, "eps": 0.0},
+            "solver": {"iterations": 10, "tol": 1e-5},
+            "curvature": {"damping": 0.1},
             "search": {"shrink": 0.8, "n_tries": 10, "strict": True},
         },
-        "fit": {"epochs": 20, "batch_size": None},
+        "value_step": {"epochs": 20, "batch_size": None},
         "estimation": {"standardize_by": "unbiased_std", "standardize_eps": 0.0},
         "policy": {
             "init": "orthogonal",
@@ -341,13 +328,8 @@ TRPO_PRESETS = {
 
 
 def vary(name, source, **parts):
-    """Another preset: dicts are merged into those of `name`, other values replace them."""
-    base = TRPO_PRESETS[name]
-    merged = {
-        part: {**base.get(part, {}), **new} if isinstance(new, dict) else new
-        for part, new in parts.items()
-    }
-    return {**base, "source": source, **merged}
+    """Another preset: `name` with changes by part (see `merged`)."""
+    return merged(TRPO_PRESETS[name], {"source": source, **parts})
 
 
 TRPO_PRESETS.update(
@@ -356,13 +338,13 @@ TRPO_PRESETS.update(
             "spinningup-trpo",
             "openai/spinningup, spinup/algos/tf1/trpo/trpo.py, algo='npg'",
             algorithm="NPG",
-            step={"search": None},
+            policy_step={"search": None},
         ),
         "pg-travel-tnpg": vary(
             "pg-travel-trpo",
             "reinforcement-learning-kr/pg_travel, mujoco/agent/tnpg.py",
             algorithm="NPG",
-            step={"search": None, "step_size": 0.5},
+            policy_step={"region": {"step_size": 0.5}, "search": None},
             estimation={"advantage": "return", "value_target": "advantage"},
         ),
         "sb3-zoo-mujoco": vary(
@@ -371,15 +353,15 @@ TRPO_PRESETS.update(
             differs=EVERY_STEP
             + "rewards were normalised; two environments; HalfCheetah had δ = 0.04 and "
             "Swimmer γ = 0.9999",
-            step={"cg_iterations": 25},
-            fit={"epochs": 20},
+            policy_step={"solver": {"iterations": 25}},
+            value_step={"epochs": 20},
             obs_normalizer={"clip_threshold": 10, "eps": 1e-8},
         ),
         "tianshou-npg": vary(
             "tianshou-trpo",
             "thu-ml/tianshou, examples/mujoco/mujoco_npg.py",
             algorithm="NPG",
-            step={"search": None, "step_size": 0.1},
+            policy_step={"region": {"step_size": 0.1}, "search": None},
         ),
     }
 )

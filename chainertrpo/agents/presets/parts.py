@@ -1,5 +1,7 @@
 """What the parts of a preset make: optimisers, networks, steps, environments."""
 
+from chainertrpo._checks import at_least, positive
+from chainertrpo.data.spaces import Space
 from chainertrpo.policies import (
     BoundedGaussianPolicy,
     GaussianPolicy,
@@ -8,7 +10,8 @@ from chainertrpo.policies import (
     SoftmaxPolicy,
     ValueFunction,
 )
-from chainertrpo.updates import Backtrack, CorrectedEps, NaturalFit, NaturalStep
+from chainertrpo.updates import CorrectedEps, NaturalFit, NaturalStep, ValueFit
+from chainertrpo.updates.spelling import make
 
 import chainer
 
@@ -41,6 +44,12 @@ def adam(
     callable
         Link -> optimiser set up with it.
     """
+
+    positive("alpha", alpha)
+    at_least("eps", eps, 0)
+    at_least("weight_decay", weight_decay, 0)
+    if max_grad_norm is not None:
+        positive("max_grad_norm", max_grad_norm)
 
     def setup(link):
         optimizer = chainer.optimizers.Adam(alpha, eps=eps).setup(link)
@@ -91,14 +100,18 @@ def policy_for(obs_size, action_space, *, bound_mean=False, scaled=False, **sett
             "expected bound_mean or scaled, got both: bounded means are in units of half "
             "a range already. Set one of them to False (--no-scale-actions)."
         )
-    if hasattr(action_space, "n"):
+    space = Space.of(action_space)
+    if space.kind == "Discrete":
         settings = {k: v for k, v in settings.items() if not k.startswith("log_std")}
-        return SoftmaxPolicy(obs_size, int(action_space.n), **settings)
-    sizes = obs_size, int(action_space.shape[0])
+        return SoftmaxPolicy(obs_size, space.n, **settings)
+    if space.kind != "Box":
+        raise ValueError(
+            f"expected an action space that is a Box or Discrete, got {action_space}."
+        )
     if bound_mean or scaled:
         cls = BoundedGaussianPolicy if bound_mean else ScaledGaussianPolicy
-        return cls(*sizes, action_space.low, action_space.high, **settings)
-    return GaussianPolicy(*sizes, **settings)
+        return cls(obs_size, space.size, space.low, space.high, **settings)
+    return GaussianPolicy(obs_size, space.size, **settings)
 
 
 def value_function(obs_size, *, scaled=False, **settings):
@@ -135,39 +148,41 @@ def value_function(obs_size, *, scaled=False, **settings):
 
 
 def natural_step(**step):
-    """Build the step of a preset.
+    """Build a `NaturalStep`: its values are dicts, or None for no search."""
+    return NaturalStep(
+        **{k: make(k, x) if k != "chunk_rows" else x for k, x in step.items()}
+    )
+
+
+def value_step(*, kind="fit", variance=None, **settings):
+    """Build the step that fits values.
 
     Parameters
     ----------
-    **step
-        Of `NaturalStep`; a search is a dict, of `Backtrack`, or None.
-
-    Returns
-    -------
-    NaturalStep
-        The step.
-    """
-    if step.get("search"):
-        step["search"] = Backtrack(**step["search"])
-    return NaturalStep(**step)
-
-
-def natural_fit(*, variance=None, **step):
-    """Build the natural step that fits values.
-
-    Parameters
-    ----------
+    kind : str
+        ``fit``: a `ValueFit`; ``natural``: a `NaturalFit`.
     variance : float or None
         Of `NaturalFit`.
-    **step
-        Of its `NaturalStep`.
+    **settings
+        Of `ValueFit`, or of the `NaturalStep` of a `NaturalFit`.
 
     Returns
     -------
-    NaturalFit
-        The fit.
+    ValueFit or NaturalFit
+        The step.
+
+    Raises
+    ------
+    ValueError
+        Another kind.
     """
-    return NaturalFit(natural_step(**step, objective="likelihood"), variance)
+    if kind == "fit":
+        return ValueFit(**settings)
+    if kind != "natural":
+        raise ValueError(f"expected value_step's kind of fit, natural, got {kind!r}.")
+    return NaturalFit(
+        natural_step(**{**settings, "objective": {"kind": "likelihood"}}), variance
+    )
 
 
 def environment(*, clip_actions=True, bootstrap_time_limits=True):

@@ -8,14 +8,19 @@ the form that was paid and ``every`` the subsampling.
 import copy
 
 from chainertrpo.agents.gail import GAIL
-from chainertrpo.agents.presets import make_agent, settings_of
+from chainertrpo.agents.presets.settings import make_agent, settings_of
 from chainertrpo.data import environment_header, subsample
 from chainertrpo.updates import Discriminator
 
 _HUNDRED = {"hidden_sizes": (100, 100)}
 _ZERO = {**_HUNDRED, "last_scale": 0.0}
 _DISCOUNTS = {"gamma": 0.995, "lambd": 0.97}
-_STEP = {"max_kl": 0.01, "entropy_coef": 0.0, "cg_iterations": 10, "damping": 0.1}
+_STEP = {
+    "region": {"max_kl": 0.01},
+    "objective": {"entropy_coef": 0.0},
+    "solver": {"iterations": 10},
+    "curvature": {"damping": 0.1},
+}
 # Fitted after every third batch, on that batch.
 _OF_BASELINES = {
     **_HUNDRED,
@@ -32,7 +37,7 @@ _PAPER = {
     "base": "chainerrl-reproduction",
     "generator": {
         "agent": {**_DISCOUNTS, "update_interval": 5000},
-        "step": _STEP,
+        "policy_step": _STEP,
         "policy": _ZERO,
         "vf": _ZERO,
     },
@@ -52,14 +57,14 @@ GAIL_PRESETS = {
         **_PAPER,
         "source": "the same with PPO in place of TRPO",
         "base": "chainerrl-ppo-reproduction",
-        "generator": {**_PAPER["generator"], "step": {}},
+        "generator": {**_PAPER["generator"], "policy_step": {}},
     },
     "baselines": {
         "source": "openai/baselines, gail/run_mujoco.py",
         "base": "chainerrl-reproduction",
         "generator": {
             "agent": {**_DISCOUNTS, "update_interval": 1024},
-            "step": _STEP,
+            "policy_step": _STEP,
             "policy": _HUNDRED,
             "vf": _HUNDRED,
         },
@@ -73,7 +78,7 @@ GAIL_PRESETS = {
         "generator": {
             "env": {"clip_actions": True},
             "agent": {"gamma": 0.99, "lambd": 0.98, "update_interval": 1024},
-            "step": _STEP,
+            "policy_step": _STEP,
         },
         "discriminator": _OF_BASELINES,
         "reward": "gail",

@@ -13,17 +13,17 @@ import inspect
 from chainertrpo.agents.batching import Estimation
 from chainertrpo.agents.on_policy import OnPolicyAgent
 from chainertrpo.agents.ppo import PPO
-from chainertrpo.agents.preset_parts import (
+from chainertrpo.agents.presets.parts import (
     adam,
     environment,
-    natural_fit,
     natural_step,
     policy_for,
     value_function,
+    value_step,
 )
-from chainertrpo.agents.presets_family import FAMILY_PRESETS
-from chainertrpo.agents.presets_ppo import PPO_PRESETS
-from chainertrpo.agents.presets_trpo import TRPO_PRESETS
+from chainertrpo.agents.presets.family import FAMILY_PRESETS
+from chainertrpo.agents.presets.ppo import PPO_PRESETS
+from chainertrpo.agents.presets.trpo import TRPO_PRESETS
 from chainertrpo.agents.rewards import ScaledRewards, environment_rewards
 from chainertrpo.agents.variants import (
     NPG,
@@ -32,6 +32,7 @@ from chainertrpo.agents.variants import (
     PenaltyTRPO,
     PolicyGradient,
 )
+from chainertrpo.data.spaces import Space
 from chainertrpo.policies import (
     ActorCritic,
     EmpiricalNormalization,
@@ -39,12 +40,8 @@ from chainertrpo.policies import (
     ScaledValueFunction,
     ValueFunction,
 )
-from chainertrpo.updates import (
-    Backtrack,
-    GradientStep,
-    NaturalStep,
-    ValueFit,
-)
+from chainertrpo.updates import GradientStep, NaturalStep, ValueFit
+from chainertrpo.updates.spelling import VALUES, merged, nested
 
 PRESETS = {**TRPO_PRESETS, **FAMILY_PRESETS, **PPO_PRESETS}
 DEFAULT_PRESET = "chainerrl-reproduction"
@@ -54,13 +51,12 @@ ALGORITHMS = {
     for cls in (TRPO, NPG, NaturalActorCritic, PenaltyTRPO, PolicyGradient, PPO)
 }
 
-# What each part is given to, and through it.  The step of a gradient algorithm is a
-# GradientStep.
+# Whose keyword arguments each part holds: the function it is given to first, then what
+# that passes the rest on to.  The policy step of a gradient algorithm is a GradientStep.
 PARTS = {
     "agent": OnPolicyAgent,
-    "step": NaturalStep,
-    "fit": ValueFit,
-    "natural_fit": (natural_fit, NaturalStep),
+    "policy_step": NaturalStep,
+    "value_step": (value_step, ValueFit, NaturalStep),
     "estimation": Estimation,
     "rewards": ScaledRewards,
     "policy": (policy_for, GaussianPolicy),
@@ -80,7 +76,8 @@ def settings_of(preset, **changes):
     preset : str or dict
         A key of `PRESETS`; or settings, such as those in a run's config.json.
     **changes : dict
-        By part: ``step={"max_kl": 0.02}``; or ``schedules={"max_kl": [0.01, 0.001]}``.
+        By part: ``policy_step={"region": {"max_kl": 0.02}}``, merged as `merged` does; or
+        ``schedules={"max_kl": [0.01, 0.001]}``.  Old spellings are read.
 
     Returns
     -------
@@ -98,13 +95,14 @@ def settings_of(preset, **changes):
             + _did_you_mean(preset, PRESETS)
         )
     settings = copy.deepcopy(preset if isinstance(preset, dict) else PRESETS[preset])
+    settings = respelt(settings, settings)
     known = sorted([*PARTS, "schedules"])
-    for part, values in changes.items():
+    for part, values in respelt(changes, settings).items():
         if part not in known:
             raise ValueError(
                 f"expected parts of {known}, got {part!r}." + _did_you_mean(part, known)
             )
-        settings[part] = {**(settings.get(part) or {}), **values}
+        settings[part] = merged(settings.get(part) or {}, values, part)
     check_keys(settings)
     return settings
 
@@ -130,12 +128,46 @@ def check_keys(settings):
             )
         if part not in PARTS or values is None:
             continue
-        target = (
-            GradientStep if part == "step" and _is_gradient(settings) else PARTS[part]
-        )
-        _check_names(part, values, target)
-        if isinstance(values.get("search"), dict):
-            _check_names(f"{part}'s search", values["search"], Backtrack)
+        of_gradient = part == "policy_step" and _is_gradient(settings)
+        _check_names(part, values, GradientStep if of_gradient else PARTS[part])
+        for name, fields in values.items():
+            if part in ("policy_step", "value_step") and isinstance(fields, dict):
+                _check_names(f"{part}'s {name}", fields, _kinds(name))
+
+
+def _kinds(name):
+    """What may become of one value of a natural step."""
+    made = VALUES[name]
+    return tuple(made.values()) if isinstance(made, dict) else made
+
+
+def respelt(settings, of):
+    """Settings, or changes of them, whose parts and steps may have their old names.
+
+    Parameters
+    ----------
+    settings : dict
+        By part, such as an earlier run's config.json has them.
+    of : dict
+        Settings that say the algorithm.
+
+    Returns
+    -------
+    dict
+        By today's parts.
+    """
+    found = dict(settings)
+    natural = found.pop("natural_fit", None)
+    for old, new in (("step", "policy_step"), ("fit", "value_step")):
+        if old in found:
+            found[new] = merged(found.get(new), found.pop(old), new)
+    if natural is not None:
+        found["value_step"] = {"kind": "natural", **natural}
+    gradient = "algorithm" in of and _is_gradient(of)
+    for part in ("policy_step", "value_step"):
+        if found.get(part) and not (part == "policy_step" and gradient):
+            found[part] = nested(found[part])
+    return found
 
 
 def _check_names(part, values, target):
@@ -150,7 +182,8 @@ def _check_names(part, values, target):
 
 def _keywords(target):
     """Names of the arguments of a constructor, or of several of them."""
-    return [
+    several = isinstance(target, tuple) and target in map(_kinds, VALUES)
+    return ["kind"] * several + [
         name
         for one in (target if isinstance(target, tuple) else (target,))
         for name, x in inspect.signature(one).parameters.items()
@@ -164,7 +197,8 @@ def _did_you_mean(word, words):
 
 
 def _is_gradient(settings):
-    return isinstance(ALGORITHMS[settings["algorithm"]].IMPROVE, GradientStep)
+    step = ALGORITHMS[settings["algorithm"]].POLICY_STEP
+    return step.__class__ is GradientStep
 
 
 def make_agent(observation_space, action_space, settings, *, device=None, seed=None):
@@ -193,11 +227,10 @@ def make_agent(observation_space, action_space, settings, *, device=None, seed=N
     ValueError
         Settings that do not go together, or with these spaces.
     """
+    settings = respelt(settings, settings)
     check_keys(settings)
     parts = {name: settings.get(name) for name in PARTS}
-    obs_size = 1
-    for n in observation_space.shape:
-        obs_size *= int(n)
+    obs_size = Space.of(observation_space).size
     seeds = (None, None) if seed is None else (seed, seed + 1)
     policy = policy_for(
         obs_size, action_space, seed=seeds[0], **(parts["policy"] or {})
@@ -209,10 +242,12 @@ def make_agent(observation_space, action_space, settings, *, device=None, seed=N
     if normalizer is not None:
         normalizer = EmpiricalNormalization(obs_size, **normalizer)
     rewards = parts["rewards"]
-    cls, step = ALGORITHMS[settings["algorithm"]], parts["step"] or {}
+    cls, step = ALGORITHMS[settings["algorithm"]], parts["policy_step"] or {}
     given = {
         **(parts["agent"] or {}),
-        "improve": (GradientStep if _is_gradient(settings) else natural_step)(**step),
+        "policy_step": (GradientStep if _is_gradient(settings) else natural_step)(
+            **step
+        ),
         "estimation": Estimation(**(parts["estimation"] or {})),
         "rewards": environment_rewards if rewards is None else ScaledRewards(**rewards),
         "seed": seed,
@@ -225,10 +260,7 @@ def make_agent(observation_space, action_space, settings, *, device=None, seed=N
     vf_optimizer = parts["vf_optimizer"]
     if vf_optimizer is not None:
         vf_optimizer = adam(**vf_optimizer)(vf)
-    if parts["natural_fit"] is not None:
-        given["fit"] = natural_fit(**parts["natural_fit"])
-    else:
-        given["fit"] = ValueFit(**(parts["fit"] or {}))
+    given["value_step"] = value_step(**(parts["value_step"] or {}))
     return cls(policy, vf, vf_optimizer, normalizer, **given)
 
 

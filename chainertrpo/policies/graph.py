@@ -1,0 +1,265 @@
+"""Chainer's view of policies: distributions as Variables, for links of any kind.
+
+Here is what the curvature products by double backprop differentiate
+(``chainer.grad(enable_double_backprop=True)``), what links of users give, and what the
+derivatives that are written out are tested against.  A distribution has ChainerRL's six
+names: ``sample``, ``log_prob``, ``entropy``, ``kl(other)``, ``most_probable``, ``copy``.
+"""
+
+from chainertrpo.policies.families import Gaussian, Softmax, normal
+
+import chainer
+import numpy
+from chainer import Variable, as_variable, backend
+
+
+class _Global:
+    """The array module's global generator, which ChainerRL's ``set_random_seed`` seeds."""
+
+    def __init__(self, xp):
+        self._random = xp.random
+
+    def standard_normal(self, shape, dtype):
+        return self._random.standard_normal(shape).astype(dtype)
+
+    def standard_exponential(self, shape):
+        return self._random.standard_exponential(shape)
+
+    def random(self, shape):
+        return self._random.random_sample(shape)
+
+
+class Distribution:
+    """A family's distributions over actions, one a state, as Variables.
+
+    Parameters
+    ----------
+    family : object
+        One of `chainertrpo.policies.families`.
+    out : Variable or array, shape (N, width)
+        Outputs of a network.
+    theta : dict of str to (Variable or array)
+        The family's own parameters and constants, by name.
+    mask : array of bool, shape (N, width), optional
+        Of a `Masked` family.
+
+    Attributes
+    ----------
+    params : tuple of Variable
+        What it depends on: the outputs, and the family's own parameters.
+    """
+
+    def __init__(self, family, out, theta=None, mask=None):
+        self.family, self._theta, self._mask = family, theta or {}, mask
+        out = as_variable(out)
+        own = [as_variable(self._theta[name]) for name in family.shapes]
+        self.params = (out, *own)
+        given = {**self._theta, **dict(zip(family.shapes, own))}
+        self._m = family.at(out, given, mask)
+
+    def __getattr__(self, name):  # mean, log_std, logits: of what the outputs stand for
+        if name in ("mean", "log_std", "logits"):
+            return as_variable(getattr(self._m, name))
+        raise AttributeError(name)
+
+    @property
+    def most_probable(self):
+        """The mode, a Variable without a graph."""
+        return Variable(self.family.mode(self._m))
+
+    @property
+    def entropy(self):
+        """H, in nats; Variable of shape (N,)."""
+        return as_variable(self.family.entropy(self._m))
+
+    def sample(self, rng=None):
+        """Draw one action a state.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator or cupy.random.Generator, optional
+            By default the array module's global generator, which ChainerRL's
+            ``set_random_seed`` seeds.
+
+        Returns
+        -------
+        Variable
+            Actions, without a graph.
+        """
+        xp = backend.get_array_module(self.params[0].array)
+        return Variable(self.family.sample(self._m, rng or _Global(xp)))
+
+    def log_prob(self, x):
+        """Log p(x).
+
+        Parameters
+        ----------
+        x : array or Variable, shape (N, A) or (N,)
+            Actions.
+
+        Returns
+        -------
+        Variable, shape (N,)
+            Log densities or log-probabilities, in nats.
+        """
+        return self.family.log_prob(self._m, x)
+
+    def kl(self, other):
+        """KL(self ‖ other).
+
+        Parameters
+        ----------
+        other : Distribution
+            The second argument of the divergence, of the same family.
+
+        Returns
+        -------
+        Variable, shape (N,)
+            Divergences, in nats.
+        """
+        return as_variable(self.family.kl(self._m, other._m))
+
+    def copy(self):
+        """The same distributions, detached from the graph and owning their arrays.
+
+        Returns
+        -------
+        Distribution
+            With copies of the outputs and parameters.
+        """
+        theta = {name: chainer.as_array(x).copy() for name, x in self._theta.items()}
+        out = self.params[0].array.copy()
+        return Distribution(self.family, out, theta, self._mask)
+
+    def fisher(self, tangents, weight=1.0):
+        """The Fisher matrix of the mean over states, in `params`, times a tangent.
+
+        Parameters
+        ----------
+        tangents : sequence of array
+            Shaped like `params`.
+        weight : float
+            A factor of the result.
+
+        Returns
+        -------
+        list of array
+            The product, shaped like `params`.
+        """
+        family, (dout, *own) = self.family, tangents
+        theta = {name: chainer.as_array(x) for name, x in self._theta.items()}
+        m = family.at(self.params[0].array, theta, self._mask)
+        dtheta = dict(zip(family.shapes, own))
+        out, by_own = family.fisher(m, dout, dtheta, weight / len(dout))
+        return [out, *(by_own[name] for name in family.shapes)]
+
+
+class DiagonalGaussian(Distribution):
+    """N(μ, diag σ²) for each state of a batch.
+
+    Parameters
+    ----------
+    mean : Variable or array, shape (N, A)
+        μ.
+    log_std : Variable or array, shape (N, A) or (A,)
+        log σ; of shape (A,) it is the same in every state and is never copied N times.
+    """
+
+    def __init__(self, mean, log_std):
+        mean, log_std = as_variable(mean), as_variable(log_std)
+        if log_std.shape not in (mean.shape, mean.shape[1:]):
+            raise ValueError(
+                f"expected log_std of shape {mean.shape} or {mean.shape[1:]}, "
+                f"got {log_std.shape}."
+            )
+        self.family = Gaussian(mean.shape[1])
+        self.params, self._m = (mean, log_std), normal(mean, log_std)
+
+    def copy(self):
+        """The same distributions, detached from the graph and owning their arrays.
+
+        Returns
+        -------
+        DiagonalGaussian
+            With copies of mean and log_std.
+        """
+        return DiagonalGaussian(*(x.array.copy() for x in self.params))
+
+    def fisher(self, tangents, weight=1.0):
+        """The Fisher matrix of the mean over states, in (μ, log σ), times a tangent.
+
+        Parameters
+        ----------
+        tangents : sequence of array
+            Shaped like `params`.
+        weight : float
+            A factor of the result.
+
+        Returns
+        -------
+        list of array
+            The product, shaped like `params`.
+        """
+        m = normal(*(x.array for x in self.params))
+        (mean, log_std), n = tangents, len(tangents[0])
+        if log_std.ndim == 1:
+            own = {"/log_std": log_std}
+            out, own = self.family.fisher(m, mean, own, weight / n)
+            return [out, own["/log_std"]]
+        out, _ = self.family.fisher(m, mean, {"/log_std": log_std}, weight / n)
+        return [out, log_std * (2 * weight / n)]
+
+
+class Categorical(Distribution):
+    """A softmax distribution over action indices for each state of a batch.
+
+    Parameters
+    ----------
+    logits : Variable or array, shape (N, A)
+        Unnormalised log-probabilities.
+    """
+
+    def __init__(self, logits):
+        super().__init__(Softmax(logits.shape[1]), logits)
+
+    @property
+    def all_log_prob(self):
+        """Log-probabilities of all actions, Variable of shape (N, A)."""
+        return self._m.log_p
+
+
+class LinkOnHost:
+    """Acting with any link: through Chainer, hence slower than plain arrays.
+
+    Parameters
+    ----------
+    policy : chainer.Link
+        Observation batch -> distribution with ChainerRL's names.
+    """
+
+    takes_rows = False  # batches only
+
+    def __init__(self, policy):
+        self.policy = policy
+
+    def _act(self, obs, choose):
+        with chainer.no_backprop_mode(), chainer.using_config("train", False):
+            dist = self.policy(self.policy.device.send(obs))
+        return chainer.backends.cuda.to_cpu(chainer.as_array(choose(dist)))
+
+    def sample(self, obs, rng):
+        """Draw actions for a batch.
+
+        ``dist.sample()`` draws from the global generator of its array module; NumPy's is
+        seeded from `rng` for the while, so that the draw depends on `rng` only.
+        """
+        before = numpy.random.get_state()  # noqa: NPY002
+        self.policy.xp.random.seed(int(rng.integers(2**32)))
+        try:
+            return self._act(obs, lambda dist: dist.sample())
+        finally:
+            numpy.random.set_state(before)  # noqa: NPY002
+
+    def most_probable(self, obs):
+        """The modes for a batch."""
+        return self._act(obs, lambda dist: dist.most_probable)

@@ -1,0 +1,368 @@
+"""A policy is a network and a family of distributions.
+
+The same object acts on plain rows (`on_host`), is improved through derivatives that are
+written out (`parts`), and is a Chainer link from observations to a distribution, through
+which any derivative can be taken.
+"""
+
+import typing
+
+from chainertrpo.policies import network as networks
+from chainertrpo.policies.families import (
+    Bounded,
+    Free,
+    Gaussian,
+    Scaled,
+    Softmax,
+)
+from chainertrpo.policies.graph import Distribution, LinkOnHost
+from chainertrpo.policies.models import MLP
+
+import chainer
+import numpy
+
+
+class Part(typing.NamedTuple):
+    """A network and a family whose derivatives are written out, as a link has them.
+
+    Attributes
+    ----------
+    prefix : str
+        What the names of its parameters begin with in the link, such as ``/vf``.
+    network, family : object
+        See `chainertrpo.policies.network` and `chainertrpo.policies.families`.
+    constants : dict of str to array
+        What the family needs beside its parameters, by name.
+    """
+
+    prefix: str
+    network: typing.Any
+    family: typing.Any
+    constants: dict
+
+    def theta(self, arrays):
+        """Parameters and constants of this part, from those of the link by name."""
+        n, prefix = len(self.prefix), self.prefix
+        own = {k[n:]: x for k, x in arrays.items() if k.startswith(prefix)}
+        return {**own, **self.constants}
+
+
+def parts(link):
+    """What of a link is written out.
+
+    Parameters
+    ----------
+    link : chainer.Link
+        Any.
+
+    Returns
+    -------
+    tuple of Part
+        One of a policy or a value function, both of an `ActorCritic`; empty for any other
+        link, subclasses of ours with a ``forward`` of their own among them.
+    """
+    return getattr(link, "parts", ())
+
+
+def computes_as(link, cls, *methods):
+    """Whether no subclass of `cls`, nor the link itself, has put others in their place."""
+    return all(
+        getattr(type(link), name) is getattr(cls, name) and name not in vars(link)
+        for name in methods
+    )
+
+
+class OnHost:
+    """A policy as plain NumPy, without graph, device or Chainer a step.
+
+    On the CPU it shares the arrays of the policy, so it is always current (`numerics.at`,
+    Chainer's optimisers and loaders all write into the arrays they find).  From a GPU the
+    parameters are copied; the agent makes a new copy after each change.
+
+    Parameters
+    ----------
+    network, family : object
+        Of the policy.
+    theta : dict of str to array
+        Parameters and constants, by name.
+    """
+
+    takes_rows = True  # a row as it is, without an axis for the batch
+
+    def __init__(self, network, family, theta):
+        self.network, self.family, self.theta = network, family, theta
+
+    def _at(self, obs):
+        out, _ = self.network.step(self.theta, obs)
+        return self.family.at(out, self.theta)
+
+    def sample(self, obs, rng):
+        """Draw actions for obs of shape (S,) or (N, S): shape (A,) or (N, A), or indices."""
+        return self.family.sample(self._at(obs), rng)
+
+    def most_probable(self, obs):
+        """The modes for obs of shape (S,) or (N, S)."""
+        return self.family.mode(self._at(obs))
+
+
+def on_host(policy):
+    """What acts like `policy` on the host.
+
+    Parameters
+    ----------
+    policy : chainer.Link
+        Any policy.
+
+    Returns
+    -------
+    OnHost or LinkOnHost
+        With ``sample(obs, rng)`` and ``most_probable(obs)``; `LinkOnHost` where nothing is
+        written out.
+    """
+    found = parts(policy)
+    if not found:
+        return LinkOnHost(policy)
+    send = chainer.backends.cuda.to_cpu
+    theta = found[0].theta({name: x.array for name, x in policy.namedparams()})
+    theta = {name: send(x) for name, x in theta.items()}
+    return OnHost(found[0].network, found[0].family, theta)
+
+
+class Policy(chainer.Chain):
+    """Observations -> `family` at the outputs of `mlp`.
+
+    Parameters
+    ----------
+    mlp : MLP
+        The network, a link; its last layer has ``family.width`` outputs.
+    family : object
+        One of `chainertrpo.policies.families`.
+    own : dict of str to array
+        Initial values of the family's own parameters, by name without the slash.
+    constants : dict of str to array
+        What else the family needs, by name without the slash; saved with the link.
+    """
+
+    def __init__(self, mlp, family, own=None, constants=None):
+        super().__init__()
+        self.family = family
+        self._constants = sorted(constants or {})
+        with self.init_scope():
+            self.mlp = mlp
+            for name, x in (own or {}).items():
+                setattr(self, name, chainer.Parameter(x))
+        for name, x in (constants or {}).items():
+            self.add_persistent(name, x)
+        self._network = networks.MLP("/mlp", mlp.network.sizes, mlp.activation)
+
+    def forward(self, obs):
+        """Return the distribution of actions.
+
+        Parameters
+        ----------
+        obs : array or Variable, shape (N, S)
+            Observations, normalised if the agent normalises.
+
+        Returns
+        -------
+        Distribution
+            Over actions, with ChainerRL's six names.
+        """
+        return self.distribution(self.mlp(obs))
+
+    def distribution(self, out):
+        """Return the distribution that outputs of the network stand for.
+
+        Parameters
+        ----------
+        out : array or Variable, shape (N, width)
+            Of the network.
+
+        Returns
+        -------
+        Distribution
+            Over actions, with ChainerRL's six names.
+        """
+        own = {name: getattr(self, name[1:]) for name in self.family.shapes}
+        return Distribution(self.family, out, {**own, **self._given()})
+
+    def _given(self):
+        return {f"/{name}": getattr(self, name) for name in self._constants}
+
+    @property
+    def parts(self):
+        """This policy written out; empty if a subclass computes something else."""
+        own = computes_as(self, Policy, "forward", "distribution", "__call__")
+        if not own or not computes_as(self.mlp, MLP, "forward", "__call__"):
+            return ()
+        return (Part("", self._network, self.family, self._given()),)
+
+
+class GaussianPolicy(Policy):
+    """An MLP from observations to a Gaussian with a diagonal covariance.
+
+    Parameters
+    ----------
+    obs_size, action_size : int
+        S and A.
+    hidden_sizes : sequence of int
+        Widths of the hidden layers.
+    log_std : str
+        ``state_independent``: one learned vector (the usual TRPO policy);
+        ``state_dependent``: a second half of the last layer; ``shared``: one learned
+        number for all dimensions (garage); ``fixed``: a constant.
+    log_std_init : float
+        The initial (or constant) log σ; 0 is σ = 1.
+    activation, init, hidden_scale, last_scale, seed
+        As in `MLP`; a small last layer makes the initial mean nearly 0.
+    """
+
+    def __init__(
+        self,
+        obs_size,
+        action_size,
+        hidden_sizes=(64, 64),
+        *,
+        log_std="state_independent",
+        log_std_init=0.0,
+        activation="tanh",
+        init="orthogonal",
+        hidden_scale=1.0,
+        last_scale=0.01,
+        seed=None,
+    ):
+        placement, constants = self._placement(action_size)
+        family = Gaussian(action_size, log_std, placement)
+        mlp = MLP(
+            (obs_size, *hidden_sizes, family.width),
+            activation=activation,
+            init=init,
+            hidden_scale=hidden_scale,
+            last_scale=last_scale,
+            seed=seed,
+        )
+        dtype = chainer.get_dtype()
+        own = {
+            name[1:]: numpy.full(shape, log_std_init, dtype)
+            for name, shape in family.shapes.items()
+        }
+        if log_std == "fixed":
+            constants["log_std"] = numpy.full(action_size, log_std_init, dtype)
+        elif log_std == "state_dependent":
+            mlp[-1].b.array[action_size:] = log_std_init
+        super().__init__(mlp, family, own, constants)
+        self.log_std_kind, self.action_size = log_std, action_size
+
+    def _placement(self, action_size):
+        return Free(), {}
+
+
+class _KnowsBounds(GaussianPolicy):
+    """[c − h, c + h]: c and h are beside the parameters, ``loc`` and ``half_range``."""
+
+    placement = None
+
+    def __init__(
+        self, obs_size, action_size, low, high, hidden_sizes=(64, 64), **settings
+    ):
+        low, high = (
+            numpy.broadcast_to(numpy.asarray(x, "d"), (action_size,))
+            for x in (low, high)
+        )
+        if not (numpy.isfinite(low) & numpy.isfinite(high) & (low < high)).all():
+            raise ValueError(
+                f"expected finite bounds of actions, low < high, got {low} and {high}. "
+                "Use a GaussianPolicy: in a preset neither policy={'scaled': True} "
+                "(--no-scale-actions) nor bound_mean."
+            )
+        self._bounds = low, high
+        super().__init__(obs_size, action_size, hidden_sizes, **settings)
+
+    def _placement(self, action_size):
+        (low, high), dtype = self._bounds, chainer.get_dtype()
+        return self.placement, {
+            "loc": ((low + high) / 2).astype(dtype),
+            "half_range": ((high - low) / 2).astype(dtype),
+        }
+
+
+class ScaledGaussianPolicy(_KnowsBounds):
+    """Actions in units of half their range: μ = c + h·MLP(s) and σ = h·exp(log_std).
+
+    It is what others have by stretching [−1, 1] onto the actions of an environment
+    (Tianshou's ``action_scaling``, the ``normalize`` of rllab and garage).  Where bounds
+    are not ±1 the first σ is another one: Humanoid's are ±0.4, and most actions drawn with
+    σ = 1 are clipped there.  A natural step is the same in any unit, but for the damping.
+    Actions that are drawn may leave the bounds.
+
+    Parameters
+    ----------
+    obs_size, action_size, low, high, hidden_sizes
+        As in `BoundedGaussianPolicy`.
+    **settings
+        Of `GaussianPolicy`.
+    """
+
+    placement = Scaled()
+
+
+class BoundedGaussianPolicy(_KnowsBounds):
+    """Means μ = c + h·tanh(MLP(s)), which cannot leave [c − h, c + h].
+
+    It is ChainerRL's ``bound_mean``; σ is not scaled, and actions that are drawn may leave
+    the bounds.
+
+    Parameters
+    ----------
+    obs_size, action_size : int
+        S and A.
+    low, high : array, shape (A,)
+        The bounds, finite.
+    hidden_sizes : sequence of int
+        Widths of the hidden layers.
+    **settings
+        Of `GaussianPolicy`.
+
+    Raises
+    ------
+    ValueError
+        A bound is infinite, or not below the other.
+    """
+
+    placement = Bounded()
+
+
+class SoftmaxPolicy(Policy):
+    """An MLP from observations to a softmax over indices.
+
+    Parameters
+    ----------
+    obs_size, n_actions : int
+        S and the number of actions.
+    hidden_sizes : sequence of int
+        Widths of the hidden layers.
+    activation, init, hidden_scale, last_scale, seed
+        As in `MLP`; a small last layer makes the initial policy nearly uniform.
+    """
+
+    def __init__(
+        self,
+        obs_size,
+        n_actions,
+        hidden_sizes=(64, 64),
+        *,
+        activation="tanh",
+        init="orthogonal",
+        hidden_scale=1.0,
+        last_scale=0.01,
+        seed=None,
+    ):
+        mlp = MLP(
+            (obs_size, *hidden_sizes, n_actions),
+            activation=activation,
+            init=init,
+            hidden_scale=hidden_scale,
+            last_scale=last_scale,
+            seed=seed,
+        )
+        super().__init__(mlp, Softmax(n_actions))

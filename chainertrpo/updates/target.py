@@ -1,0 +1,32 @@
+"""Whether an optimiser is set up with the link that it is to move."""
+
+
+def check_target(name, optimizer, link):
+    """Check that an optimiser is there and set up with its link.
+
+    Parameters
+    ----------
+    name : str
+        Of the argument, for the error.
+    optimizer : chainer.Optimizer or None
+        What was given.
+    link : chainer.Link
+        What it shall be set up with.
+
+    Raises
+    ------
+    ValueError
+        It is missing, or has another target or none.
+    """
+    target = getattr(optimizer, "target", None)
+    if optimizer is None:
+        got = "none"
+    elif target is None:
+        got = "one without a target"
+    else:
+        got = "one set up with another link"
+    if target is not link:
+        raise ValueError(
+            f"expected {name} to be set up with the agent's {type(link).__name__}, got "
+            f"{got}. Call {name}.setup(link) and give it as {name}=."
+        )
