@@ -31,9 +31,9 @@ class Estimation:
         ``gae``, or ``return``: the discounted return itself, without the critic.
     value_target : str
         ``lambda``: A + V; ``return``: the discounted return, with V(sₙ) for the rest where
-        the path was cut; ``advantage``: the advantage as the policy gets it (pg_travel's TNPG,
-        where nothing uses the values); ``return_plus_advantage``: return plus advantage
-        (pg_travel, by an oversight).
+        the path was cut; ``advantage``: the advantage as the policy gets it (pg_travel's
+        TNPG, where nothing uses the values); ``return_plus_advantage``: return plus
+        advantage (pg_travel, by an oversight).
     standardize_by : str
         What centred advantages are divided by: ``std``, ``unbiased_std``, or
         ``unbiased_variance`` (garage).

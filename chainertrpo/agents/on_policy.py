@@ -339,7 +339,7 @@ class OnPolicyAgent:
         )
 
     def record(self, predictions, step, fit):
-        """Remember an update for `get_statistics`, and let the steps and the actor follow it.
+        """Remember an update for `get_statistics`; steps and actor follow it.
 
         Parameters
         ----------

@@ -1,9 +1,9 @@
 """The agents by name: constructors that choose values, and no other method."""
 
+from chainertrpo._renamed import renamed_arguments
 from chainertrpo.agents.checks import check_not_recurrent
 from chainertrpo.agents.on_policy import OnPolicyAgent
 from chainertrpo.agents.rewards import environment_rewards
-from chainertrpo._renamed import renamed_arguments
 from chainertrpo.agents.spelling import Setting, exclusive_args
 from chainertrpo.agents.statistics import Statistics
 from chainertrpo.updates import (
@@ -159,7 +159,7 @@ class NPG(OnPolicyAgent):
     """Natural policy gradient: the step of TRPO without its search.
 
     θ + √(2δ / xᵀFx) x with Fx = ∇L (Kakade 2001; Peters and Schaal 2008 with a fixed step
-    size: ``policy_step=NaturalStep(region=TrustRegion(step_size=0.1), search=None)``).  Constructor:
+    size: a `NaturalStep` of ``TrustRegion(step_size=0.1)`` and no search).  Constructor:
     `OnPolicyAgent`.
     """
 

@@ -95,7 +95,7 @@ class Space(typing.NamedTuple):
 
     @property
     def columns(self):
-        """Where each part is in that vector: dict of str to slice; "" where there is one."""
+        """Where each part is in that vector, by name; "" where there is one part."""
         if self.parts is None:
             return {"": slice(0, self.size)}
         found, start = {}, 0

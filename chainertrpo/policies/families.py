@@ -12,7 +12,7 @@ had of them (see `graph`).  Their derivatives are for arrays:
 
     score(m, a)     ∂log p(a)/∂out of each row, and ∂/∂(own parameters) of each row
     pull(m, a, by_log_prob, by_entropy, by_kl, old)
-                    the derivative of Σ by_log_prob·log p(a) + by_entropy·H + by_kl·KL(old‖·)
+                    ∂(Σ by_log_prob·log p(a) + by_entropy·H + by_kl·KL(old‖·)):
                     in out, (N, width), and in the family's own parameters by name
     fisher(m, dout, dtheta, weight)
                     the Fisher matrix of each row times a tangent and a weight (Amari 1998):
@@ -118,7 +118,13 @@ class normal:  # noqa: N801 (a record)
 
     def __init__(self, mean, log_std, placed=None):
         self.mean, self.log_std, self.placed = mean, log_std, placed
-        self._precision = None
+        self._precision, self._z = None, (None, None)
+
+    def z(self, a):
+        """(a − μ)/σ, once for the same actions."""
+        if self._z[0] is not a:
+            self._z = a, (a - self.mean) * self.precision
+        return self._z[1]
 
     @property
     def precision(self):
@@ -176,7 +182,7 @@ class Gaussian(_Derivatives):
 
     def log_prob(self, m, a):
         """−½ Σ ((a − μ)/σ)² − Σ log σ − ½ A log 2π."""
-        z = (a - m.mean) * m.precision
+        z = m.z(a)
         return -0.5 * total(z * z) - total(m.log_std) - 0.5 * LOG_2PI * self.size
 
     def entropy(self, m):
@@ -193,7 +199,7 @@ class Gaussian(_Derivatives):
 
     def score(self, m, a):
         """∂/∂μ = z/σ, ∂/∂log σ = z² − 1 with z = (a − μ)/σ."""
-        z = (a - m.mean) * m.precision
+        z = m.z(a)
         return self._by_parameters(m, z * m.precision, z * z - 1)
 
     def entropy_slope(self, m):
@@ -211,7 +217,7 @@ class Gaussian(_Derivatives):
         return self._by_parameters(m, d * m.precision, 1 - ratio - d * d)
 
     def _by_parameters(self, m, by_mean, by_log_std):
-        """From derivatives by μ and log σ, a row each, to those by outputs and parameters."""
+        """From derivatives by μ and log σ of each row to those by outputs and parameters."""
         slope = self.placement.slope(m)
         if slope is not None and by_mean is not None:
             by_mean = by_mean * slope
@@ -284,7 +290,7 @@ class _Logits:
 
     @property
     def log_p(self):
-        """log softmax."""
+        """Log softmax."""
         if self._log_p is None:
             x = self.logits - data(self.logits).max(axis=1, keepdims=True)
             xp = functions(x)
@@ -293,7 +299,7 @@ class _Logits:
 
     @property
     def p(self):
-        """softmax."""
+        """Softmax."""
         if self._p is None:
             self._p = functions(self.log_p).exp(self.log_p)
         return self._p
@@ -308,7 +314,7 @@ class Softmax(_Derivatives):
         self.width = n
 
     def at(self, out, theta=None, mask=None):
-        """softmax of each row."""
+        """Softmax of each row."""
         return _Logits(out)
 
     def sample(self, m, rng):
@@ -322,7 +328,7 @@ class Softmax(_Derivatives):
         return data(m.logits).argmax(axis=-1).astype("i")
 
     def log_prob(self, m, a):
-        """log p[a]."""
+        """Log p[a]."""
         return choose(m.log_p, a)
 
     def entropy(self, m):
@@ -344,7 +350,7 @@ class Softmax(_Derivatives):
         return -m.p * (m.log_p + self.entropy(m)[:, None]), {}
 
     def kl_slope(self, m, old):
-        """p − p_old."""
+        """P − p_old."""
         return m.p - old.p, {}
 
     def fisher(self, m, dout, dtheta, weight):
@@ -384,7 +390,7 @@ class Bernoulli(_Derivatives):
         return total(sigmoid(m) * (m - other) - softplus(m) + softplus(other))
 
     def score(self, m, a):
-        """a − p."""
+        """A − p."""
         return a - sigmoid(m), {}
 
     def entropy_slope(self, m):
@@ -393,7 +399,7 @@ class Bernoulli(_Derivatives):
         return -m * p * (1 - p), {}
 
     def kl_slope(self, m, old):
-        """p − p_old."""
+        """P − p_old."""
         return sigmoid(m) - sigmoid(old), {}
 
     def fisher(self, m, dout, dtheta, weight):
@@ -537,7 +543,7 @@ class Masked:
         return getattr(self.family, name)
 
     def at(self, out, theta=None, mask=None):
-        """Of the outputs, those of masked choices replaced."""
+        """Of the outputs, those of masked choices replaced."""  # noqa: DOC501
         if mask is None:
             raise ValueError(
                 "expected a mask of valid actions with each state, got none. Give it as "

@@ -252,7 +252,7 @@ class MLP:
             xp.dot(ones, delta, out=into[b])  # Σ, several times faster than a sum
 
     def scores(self, tape, dout):
-        """By layer (āᵢ, hᵢ₋₁): each row's part of Jᵀ·dout is āᵢᵀhᵢ₋₁ for Wᵢ and āᵢ for bᵢ."""
+        """(āᵢ, hᵢ₋₁) by layer: a row's part of Jᵀ·dout is āᵢᵀhᵢ₋₁ for Wᵢ and āᵢ for bᵢ."""
         return [(delta, x) for _, delta, x in self._back(tape, dout, _NO_ROOM)][::-1]
 
     def input_gradient(self, theta, x):

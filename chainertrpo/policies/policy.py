@@ -97,7 +97,7 @@ class OnHost:
         return self.family.at(out, self.theta)
 
     def sample(self, obs, rng):
-        """Draw actions for obs of shape (S,) or (N, S): shape (A,) or (N, A), or indices."""
+        """Draw actions for obs of shape (S,) or (N, S): (A,) or (N, A), or indices."""
         return self.family.sample(self._at(obs), rng)
 
     def most_probable(self, obs):
@@ -191,7 +191,7 @@ class Policy(chainer.Chain):
 
     @property
     def parts(self):
-        """This policy written out; empty if a subclass computes something else."""
+        """The policy written out; empty if a subclass computes something else."""
         own = computes_as(self, Policy, "forward", "distribution", "__call__")
         if not own or not computes_as(self.mlp, MLP, "forward", "__call__"):
             return ()

@@ -33,9 +33,9 @@ from chainertrpo.updates.reward_forms import (
     TerminationBiasWarning,
     reward_of,
 )
-from chainertrpo.updates.schedule import OnePerBatch, Repeats
+from chainertrpo.updates.schedule import Minibatches, OnePerBatch, Repeats
 from chainertrpo.updates.search import Backtrack
-from chainertrpo.updates.solver import CG
+from chainertrpo.updates.solver import CG, Gram
 from chainertrpo.updates.value import FitReport, ValueFit, fitted_with_the_policy
 
 __all__ = [
@@ -56,9 +56,11 @@ __all__ = [
     "FitReport",
     "GradientReport",
     "GradientStep",
+    "Gram",
     "Likelihood",
     "Linearized",
     "LocalModel",
+    "Minibatches",
     "NaturalFit",
     "NaturalStep",
     "OnePerBatch",

@@ -245,7 +245,7 @@ class GradientStep:
             by_kl=self.beta / n,
             old=policy.old(batch, index) if self.beta else None,
         )
-        loss = -gain.mean()
+        loss = gain.sum() * (-1 / n)
         if len(heads) == 1:
             return loss, loss * 0
         values = heads[1]
@@ -253,7 +253,7 @@ class GradientStep:
         errors, moves = squared_errors(values.m, part, self.clip_eps_vf)
         weight = self.value_coef * (-1 / n)
         values.pull(part.value_target[:, None], by_log_prob=moves * weight)
-        return loss, errors.mean()
+        return loss, errors.sum() * (1 / n)
 
     def _is_far(self, model, batch):
         """Whether E[log π_old − log π] over the batch says that this is the last epoch."""

@@ -20,6 +20,7 @@ from chainertrpo.updates.model import outputs
 
 import chainer
 import chainer.functions as F
+import numpy
 
 _SQUARED = Squared()
 
@@ -56,6 +57,8 @@ def descend(link, optimizer, batches, loss, before=None):
 
 def on_host(xp, losses):
     """Tuples of scalars of the device as floats, with one wait for all of them."""
+    if xp is numpy:
+        return [tuple(map(float, row)) for row in losses]
     if not losses:
         return []
     n = len(losses[0])
@@ -112,7 +115,7 @@ class _ClosedHead:
         self.m = self.family.at(out, self._theta, mask)
 
     def log_prob(self, action):
-        """log p of actions in these rows, an array."""
+        """Log p of actions in these rows, an array."""
         return self.family.log_prob(self.m, action)
 
     def old(self, batch, index):
@@ -178,7 +181,7 @@ class _GraphHead:
         self.m = self._dist.params[0].array if hasattr(self._dist, "params") else None
 
     def log_prob(self, action):
-        """log p of actions in these rows, an array."""
+        """Log p of actions in these rows, an array."""
         return self._dist.log_prob(action).array
 
     def old(self, batch, index):

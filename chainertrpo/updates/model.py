@@ -7,6 +7,7 @@ by double backprop that this project is named for.
 """
 
 import contextlib
+import math
 import typing
 
 from chainertrpo import ranks
@@ -48,6 +49,8 @@ class LocalModel(typing.NamedTuple):
         θ of shape (P,) -> (gain, KL) there, floats.
     send : callable
         Array of the host -> array where g is.
+    samples : callable or None
+        () -> `Samples` of the rows, where these are written out.
     """
 
     gain: float
@@ -55,6 +58,28 @@ class LocalModel(typing.NamedTuple):
     product: typing.Callable
     evaluate: typing.Callable
     send: typing.Callable = lambda x: x
+    samples: typing.Optional[typing.Callable] = None
+
+
+class Samples(typing.NamedTuple):
+    """The scores J = ∇log π of the rows of a batch, without J.
+
+    Attributes
+    ----------
+    pairs : list of (array, array)
+        (ā, h) of each layer.
+    others : list of array
+        Scores by the family's own parameters, (N, …).
+    weight : array, shape (N,)
+        w: the objective's derivatives by log π.
+    pull : callable
+        y of shape (N,) -> Jᵀy, (P,).
+    """
+
+    pairs: list
+    others: list
+    weight: typing.Any
+    pull: typing.Callable
 
 
 def local_model(policy, batch, objective, curvature, region, chunk_rows=25_000):
@@ -141,7 +166,7 @@ class Linearized:
         self.shapes = {name: x.shape for name, x in params.items()}
         self.theta = self._narrow(part.theta(params))
         narrow = {name: self.theta[name].shape for name in params}
-        self._narrow_shapes, size = narrow, sum(map(_size, narrow.values()))
+        self.narrow_shapes, size = narrow, sum(map(_size, narrow.values()))
         shards = row_shards(obs, chunk_rows)
         self.blocks = [rows for shard in shards for rows in shard]
         # The lengths of blocks differ by 1 at most.
@@ -214,7 +239,7 @@ class Linearized:
                 tape = self.tape(i)
                 u, own = cotangent(i, self.m[i], tape, shard.room)
                 flat = shard.total if i == shard.blocks[0] else shard.share
-                into = views(flat, self._narrow_shapes)
+                into = views(flat, self.narrow_shapes)
                 self.part.network.vjp(tape, u, into, shard.room)
                 for name in self.part.family.shapes:
                     into[name][...] = own[name]
@@ -226,12 +251,13 @@ class Linearized:
         flat = self.shards[0].total.copy()
         for shard in self.shards[1:]:
             flat += shard.total
-        return ranks.sum(self._widen(flat))
+        return ranks.sum(self.widen(flat))
 
-    def _widen(self, flat):
+    def widen(self, flat):
+        """With zeros for the weights of inputs that are zero on all rows."""
         if self.columns is None:
             return flat
-        found, first = views(flat, self._narrow_shapes), self.part.network.first
+        found, first = views(flat, self.narrow_shapes), self.part.network.first
         whole = self.xp.zeros(self.shapes[first], flat.dtype)
         whole[:, self.columns] = found[first]
         return flatten(list({**found, first: whole}.values()))
@@ -281,7 +307,7 @@ def closed(policy, part, batch, objective, curvature, region, chunk_rows):
         π_old is evaluated once, for the gradient, the products and the search.
     """
     params = {name: x.array for name, x in named_params(policy).items()}
-    mask = getattr(batch, "mask", None)
+    mask, kind = batch.mask, curvature.kind
     n = ranks.sum(len(batch.obs))
     lin = Linearized(part, params, batch.obs, mask, n, chunk_rows)
     family, c = part.family, objective.entropy_coef
@@ -305,7 +331,7 @@ def closed(policy, part, batch, objective, curvature, region, chunk_rows):
         some = _every(part, params, lin, curvature.stride, chunk_rows)
         action = action[:: curvature.stride]
     product = some.fisher_product
-    if curvature.kind == "scores":
+    if kind == "scores":
 
         def product(v):
             return some.score_product(v, action)
@@ -325,7 +351,66 @@ def closed(policy, part, batch, objective, curvature, region, chunk_rows):
         return tuple(lin.xp.stack([gain, kl]).tolist())  # one wait for the device
 
     gain = float(ranks.sum(sum(gains))) / n
-    return LocalModel(gain, g, product, evaluate, policy.device.send)
+    taken = samples_of(policy, part, batch, objective) if kind == "scores" else None
+    return LocalModel(gain, g, product, evaluate, policy.device.send, taken)
+
+
+def samples_of(policy, part, batch, objective):
+    """What the `Gram` solver takes of a batch, at the policy's parameters of the moment.
+
+    Parameters
+    ----------
+    policy : chainer.Link
+        The policy.
+    part : Part
+        Of it.
+    batch : Batch
+        On its device.
+    objective : Surrogate or Likelihood
+        What is maximised.
+
+    Returns
+    -------
+    callable
+        () -> `Samples`.
+    """
+
+    def samples():
+        params = {name: x.array for name, x in named_params(policy).items()}
+        lin = Linearized(part, params, batch.obs, batch.mask, keep_bytes=math.inf)
+        network, family = part.network, part.family
+        found = [None] * len(lin.blocks)
+
+        def work(shard):
+            for i in shard.blocks:
+                rows, tape = lin.blocks[i], lin.tape(i)
+                m, action = lin.m[i], batch.action[rows]
+                score, own = family.score(m, action)
+                chunk = batch._make(x if x is None else x[rows] for x in batch)
+                weight = objective.rows(family.log_prob(m, action), chunk)[1]
+                found[i] = own, weight, network.scores(tape, score)
+
+        parallel_map(work, lin.shards)
+        xp = lin.xp
+        join = (lambda x: x[0]) if len(found) == 1 else xp.concatenate
+        owns, weights, layers = zip(*found)
+        own = {name: join([x[name] for x in owns]) for name in family.shapes}
+        pairs = [tuple(map(join, zip(*of_layer))) for of_layer in zip(*layers)]
+
+        def pull(y):
+            into = views(xp.empty(sum(map(_size, narrow.values())), y.dtype), narrow)
+            for (w, b), (delta, h) in zip(network.layers, pairs):
+                delta = delta * y[:, None]
+                xp.dot(delta.T, h, out=into[w])
+                into[b][...] = delta.sum(axis=0)
+            for name, x in own.items():
+                into[name][...] = y.dot(x)
+            return lin.widen(flatten(list(into.values())))
+
+        narrow = lin.narrow_shapes
+        return Samples(pairs, list(own.values()), join(weights), pull)
+
+    return samples
 
 
 def _every(part, params, lin, stride, chunk_rows):

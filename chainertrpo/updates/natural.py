@@ -6,17 +6,19 @@ import typing
 
 from chainertrpo._checks import whole
 from chainertrpo._threads import single_blas_thread
+from chainertrpo.data.pieces import take
 from chainertrpo.numerics import ACCEPTED, at, backtrack, flatten
-from chainertrpo.updates.model import local_model
+from chainertrpo.numerics.moments import standardize
+from chainertrpo.policies import parts
+from chainertrpo.updates.model import LocalModel, local_model, said, samples_of
 from chainertrpo.updates.objectives import Likelihood, Surrogate
 from chainertrpo.updates.region import Curvature, TrustRegion
-from chainertrpo.updates.schedule import Repeats
+from chainertrpo.updates.schedule import Minibatches, Repeats
 from chainertrpo.updates.search import SMALLEST, Backtrack, Trial, check_finite
-from chainertrpo.updates.solver import CG
+from chainertrpo.updates.solver import CG, Gram
 from chainertrpo.updates.spelling import flat_arguments
 
 import numpy
-from chainer import backend
 
 
 class StepReport(typing.NamedTuple):
@@ -31,7 +33,7 @@ class StepReport(typing.NamedTuple):
     fraction : float
         Of the full step, in (0, 1]; 0 if nothing changed.
     n_tries : int
-        Evaluations in the line search.
+        Evaluations in the line search; of minibatches how many steps were taken.
     gain : float
         Objective after minus before, at the last try.
     kl : float
@@ -78,29 +80,38 @@ class NaturalStep:
         L and c.
     curvature : Curvature
         A.
-    solver : CG
+    solver : CG or Gram
         For x.
     region : TrustRegion
         δ.
     search : Backtrack or None
         None takes the full step.
-    schedule : Repeats
-        Steps from one batch.
+    schedule : Repeats or Minibatches
+        Steps from one batch.  With `Minibatches` the search, if there is one, judges them
+        together on the whole batch, once: what it does not accept is taken back.
     chunk_rows : int
         Rows worked on at a time; bounds the memory, not the result.
     """
 
     objective: typing.Union[Surrogate, Likelihood] = Surrogate()
     curvature: Curvature = Curvature()
-    solver: CG = CG()
+    solver: typing.Union[CG, Gram] = CG()
     region: TrustRegion = TrustRegion()
     search: typing.Optional[Backtrack] = Backtrack()
-    schedule: Repeats = Repeats()
+    schedule: typing.Union[Repeats, Minibatches] = Repeats()
     chunk_rows: int = 25_000
 
     def __post_init__(self):
         """Raise a ValueError for values that cannot work."""  # noqa: DOC501
         whole("chunk_rows", self.chunk_rows, 1)
+        if self.solver.in_sample_space and (
+            self.curvature.kind != "scores" or self.objective.entropy_coef
+        ):
+            raise ValueError(
+                "expected Curvature('scores') and entropy_coef=0 with the solver Gram, got "
+                f"{self.curvature.kind!r} and {self.objective.entropy_coef}. Use CG for "
+                "others."
+            )
 
     def check(self, model, optimizer):
         """Nothing is asked of an optimiser: a natural step has its own length."""
@@ -118,16 +129,18 @@ class NaturalStep:
         optimizer : None
             Not used.
         rng : numpy.random.Generator, optional
-            Of a solver's random start; a step without one draws nothing.
+            Of minibatches and of a solver's random start; else nothing is drawn.
 
         Returns
         -------
         StepReport
             Without acceptance the parameters are what they were, bit for bit.  Of several
-            steps it is the last accepted one's.
+            steps it is the last accepted one's; of minibatches that of the whole batch.
         """
         # What is not finite is a reason in the report; NumPy need not warn of it too.
         with numpy.errstate(over="ignore", invalid="ignore"):
+            if hasattr(self.schedule, "rows"):
+                return self._minibatches(policy, batch, rng)
             report = self._step(policy, batch, rng)
             for _ in range(self.schedule.n - 1):
                 if not report.accepted:
@@ -136,48 +149,64 @@ class NaturalStep:
                 report = following if following.accepted else report
         return report
 
+    def after(self, report):
+        """The step of the next update.
+
+        Parameters
+        ----------
+        report : StepReport
+            Of this update.
+
+        Returns
+        -------
+        NaturalStep
+            With δ as the schedule adapts it.
+        """
+        if not math.isfinite(report.kl):
+            return self
+        max_kl = self.schedule.adapted_to(self.region.max_kl, report.kl)
+        if max_kl == self.region.max_kl:
+            return self
+        region = dataclasses.replace(self.region, max_kl=max_kl)
+        return dataclasses.replace(self, region=region)
+
+    def adapted(self):
+        """What has adapted, by the name of its file: δ, where it does."""
+        adapts = hasattr(self.schedule, "target_kl")
+        return {"region": self.region.max_kl} if adapts else {}
+
+    def with_adapted(self, found):
+        """The step with what `adapted` returned."""
+        max_kl = found.get("region", self.region.max_kl)
+        region = dataclasses.replace(self.region, max_kl=max_kl)
+        return dataclasses.replace(self, region=region)
+
+    def _length(self, quadratic, n=1):
+        region = self.region
+        return n * (region.step_size or 0) or math.sqrt(
+            2 * n * region.max_kl / (quadratic + region.eps)
+        )
+
     def _step(self, policy, batch, rng):
         curvature, region = self.curvature, self.region
         model = local_model(
             policy, batch, self.objective, curvature, region, self.chunk_rows
         )
-        g = model.gradient
-        gradient_norm = float(backend.get_array_module(g).linalg.norm(g))
-        if not math.isfinite(gradient_norm):
-            return StepReport("nonfinite", gradient_norm=gradient_norm)
-        if gradient_norm == 0:
-            return StepReport("zero_gradient", gradient_norm=0.0)
-
         n = batch.action[0].size if curvature.per_dimension else 1
-        max_kl = n * region.max_kl
-        solution = self.solver(model, n * curvature.damping, gradient_norm, n, rng)
-        x = solution.x
-        quadratic = float(x.dot(g - solution.r))  # xᵀAx
-        finite = math.isfinite(quadratic) and solution.reason != "nonfinite"
-        report = StepReport(
-            "nonpositive_curvature" if finite else "nonfinite",
-            cg_iterations=solution.n_iter,
-            cg_residual=solution.residual,
-            cg_reason=solution.reason,
-            gradient_norm=gradient_norm,
-        )
-        if not 0 < quadratic < math.inf:
-            return report
-
-        theta = flatten(policy)
-        length = n * (region.step_size or 0) or math.sqrt(
-            2 * max_kl / (quadratic + region.eps)
-        )
-        step = length * x
-        slope = float(g.dot(step))  # the improvement by the full step, to first order
+        way = self.solver.direction(model, n * curvature.damping, n, rng)
+        if way.reason:
+            return StepReport(way.reason, **way.cg)
+        max_kl, theta = n * region.max_kl, flatten(policy)
+        length = self._length(way.quadratic, n)
+        step = length * way.x
         search = self.search or Backtrack(n_tries=1)
-        part = 1.0  # of that improvement which is expected of a try
+        part = 1.0  # of the improvement to first order that is expected of a try
 
         def evaluate(fraction):
             nonlocal part
             part = part * fraction if search.compound_expected else fraction
             gain, kl = model.evaluate(theta + fraction * step)
-            return Trial(gain - model.gain, kl, part * slope)
+            return Trial(gain - model.gain, kl, part * length * way.slope)
 
         def accept(trial):
             if self.search is None:
@@ -195,9 +224,76 @@ class NaturalStep:
         if found.fraction > 0:
             with at(policy, theta + found.fraction * step) as commit:
                 commit()
-        report = report._replace(
-            reason=found.reason, fraction=found.fraction, n_tries=found.n_tries
-        )
+        report = StepReport(found.reason, found.fraction, found.n_tries, **way.cg)
         if found.trial is None:
             return report
         return report._replace(gain=found.trial.gain, kl=found.trial.kl)
+
+    def _minibatches(self, policy, batch, rng):
+        """Steps of length δ from shuffled minibatches, one after the other."""
+        schedule, theta = self.schedule, flatten(policy)
+        old = said(policy, batch.obs, batch.mask)
+        steps, kl, reason = 0, 0.0, ACCEPTED
+        try:
+            for _ in range(schedule.epochs):
+                order = rng.permutation(len(batch.obs))
+                for i in range(0, len(order) - schedule.rows + 1, schedule.rows):
+                    rows = policy.device.send(order[i : i + schedule.rows])
+                    reason = self._minibatch(policy, take(batch, rows), rng)
+                    if reason not in (ACCEPTED, "zero_gradient"):
+                        break
+                    steps += reason == ACCEPTED
+                now = said(policy, batch.obs, batch.mask)
+                kl = float(old.kl(now).mean())
+                if reason not in (ACCEPTED, "zero_gradient"):
+                    break
+                if not kl <= 2 * schedule.target_kl:
+                    break
+            gain = self._gain(now, batch) - self._gain(old, batch)
+            trial = Trial(gain, kl)
+            if reason in (ACCEPTED, "zero_gradient"):
+                reason = check_finite(trial)
+                if self.search is not None:
+                    reason = self.search.accept(trial, schedule.target_kl)
+        except BaseException:
+            reason = "error"
+            raise
+        finally:
+            if reason != ACCEPTED:
+                with at(policy, theta) as commit:
+                    commit()
+        return StepReport(reason, float(reason == ACCEPTED), steps, gain, kl)
+
+    def _minibatch(self, policy, part, rng):
+        """One step; why there is none."""
+        schedule = self.schedule
+        if schedule.standardize_by is not None:
+            advantage = standardize(
+                part.advantage, schedule.standardize_eps, schedule.standardize_by
+            )
+            part = part._replace(advantage=advantage)
+        written_out = parts(policy)
+        if len(written_out) == 1 and self.solver.in_sample_space:
+            samples = samples_of(policy, written_out[0], part, self.objective)
+            model = LocalModel(0.0, None, None, None, samples=samples)
+        else:
+            model = local_model(
+                policy,
+                part,
+                self.objective,
+                self.curvature,
+                self.region,
+                self.chunk_rows,
+            )
+        way = self.solver.direction(model, self.curvature.damping, 1, rng)
+        if way.reason:
+            return way.reason
+        with at(
+            policy, flatten(policy) + self._length(way.quadratic) * way.x
+        ) as commit:
+            commit()
+        return ACCEPTED
+
+    def _gain(self, said_of, batch):
+        rows, _ = self.objective.rows(said_of.log_prob(batch.action), batch)
+        return float(rows.mean())

@@ -5,9 +5,10 @@ KL(old ‖ new) and KL(new ‖ old) share their Hessian at θ_old but not their 
 """
 
 import dataclasses
+import math
 import typing
 
-from chainertrpo._checks import at_least, positive
+from chainertrpo._checks import at_least, in_range, positive
 from chainertrpo.numerics.functions import data, functions
 from chainertrpo.policies.families import Squared
 
@@ -25,21 +26,30 @@ class Surrogate:
     clip_eps : float or None
         ε > 0: min(r·A, clip(r, 1 − ε, 1 + ε)·A) instead of r·A (Schulman et al. 2017,
         eq. 7); None does not clip.
+    max_ratio : float or None
+        Ratios count as this at most, and as its inverse at least; their slopes stay.
     """
 
     entropy_coef: float = 0.0
     clip_eps: typing.Optional[float] = None
+    max_ratio: typing.Optional[float] = None
 
     def __post_init__(self):
         """Raise a ValueError for values that cannot work."""  # noqa: DOC501
         at_least("entropy_coef", self.entropy_coef, 0)
         if self.clip_eps is not None:
             positive("clip_eps", self.clip_eps)
+        if self.max_ratio is not None:
+            in_range("max_ratio", self.max_ratio, above=1)
 
     def rows(self, log_prob, batch):
         """The gain of each row, and its derivative by log π (an array)."""
         xp = functions(log_prob)
-        ratio = xp.exp(log_prob - batch.log_prob)
+        change = log_prob - batch.log_prob
+        if self.max_ratio is not None:
+            most = math.log(self.max_ratio)
+            change = xp.clip(change, -most, most)
+        ratio = xp.exp(change)
         gain = ratio * batch.advantage
         slope = data(gain)
         if self.clip_eps is None:

@@ -202,8 +202,9 @@ def regression(obs, target):
     def loss(heads, rows):
         (head, *_), wanted = heads, target[rows]
         head.at(obs[rows])
-        log_prob = head.log_prob(wanted)
-        head.pull(wanted, by_log_prob=-1 / len(rows))
-        return (-log_prob.mean(),)
+        share = -1 / len(rows)
+        loss = head.log_prob(wanted).sum() * share
+        head.pull(wanted, by_log_prob=share)
+        return (loss,)
 
     return loss

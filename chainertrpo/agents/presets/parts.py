@@ -44,7 +44,6 @@ def adam(
     callable
         Link -> optimiser set up with it.
     """
-
     positive("alpha", alpha)
     at_least("eps", eps, 0)
     at_least("weight_decay", weight_decay, 0)

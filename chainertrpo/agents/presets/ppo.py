@@ -3,12 +3,12 @@
 import math
 
 from chainertrpo.agents.presets.trpo import (
-    UNCLIPPED,
     EVERY_STEP,
     ROOT2,
     TIME_LIMIT,
     TORCH_ADAM,
     TRPO_PRESETS,
+    UNCLIPPED,
 )
 
 _REPRODUCTION = TRPO_PRESETS["chainerrl-reproduction"]

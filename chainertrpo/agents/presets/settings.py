@@ -13,6 +13,7 @@ import inspect
 from chainertrpo.agents.batching import Estimation
 from chainertrpo.agents.on_policy import OnPolicyAgent
 from chainertrpo.agents.ppo import PPO
+from chainertrpo.agents.presets.family import FAMILY_PRESETS
 from chainertrpo.agents.presets.parts import (
     adam,
     environment,
@@ -21,7 +22,6 @@ from chainertrpo.agents.presets.parts import (
     value_function,
     value_step,
 )
-from chainertrpo.agents.presets.family import FAMILY_PRESETS
 from chainertrpo.agents.presets.ppo import PPO_PRESETS
 from chainertrpo.agents.presets.trpo import TRPO_PRESETS
 from chainertrpo.agents.rewards import ScaledRewards, environment_rewards
