@@ -93,26 +93,37 @@ def solve_shifted(k, w, shift):
     xp = backend.get_array_module(k)
     diagonal = xp.arange(len(k))
     a = k.copy()
-    if xp is not numpy:
-        a[diagonal, diagonal] += shift
-        return SampleSolution(xp.linalg.solve(a, w), shift)
-    import scipy.linalg
-
     for attempt in range(TRIES + 1):
         a[diagonal, diagonal] = k[diagonal, diagonal] + shift
         try:
-            factor = scipy.linalg.cho_factor(a, lower=True, check_finite=False)
-        except scipy.linalg.LinAlgError:
-            if attempt == TRIES or not numpy.isfinite(k).all():
-                break
-            shift *= MORE
-            warnings.warn(
-                f"the Gram matrix is not positive definite in {k.dtype}; its damping is "
-                f"raised to {shift / len(k):.2g}. A larger damping avoids this.",
-                RuntimeWarning,
-                stacklevel=2,
-            )
-        else:
-            y = scipy.linalg.cho_solve(factor, w, check_finite=False)
+            y = _substituted(xp, xp.linalg.cholesky(a), w)
+        except numpy.linalg.LinAlgError:
+            y = None
+        # CuPy's decomposition does not raise.
+        if y is not None and (xp is numpy or bool(xp.isfinite(y).all())):
             return SampleSolution(y, shift)
-    return SampleSolution(numpy.full_like(w, numpy.nan), shift)
+        if attempt == TRIES or not bool(xp.isfinite(k).all()):
+            break
+        shift *= MORE
+        warnings.warn(
+            f"the Gram matrix is not positive definite in {k.dtype}; its damping is "
+            f"raised to {shift / len(k):.2g}. A larger damping avoids this.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+    return SampleSolution(xp.full_like(w, numpy.nan), shift)
+
+
+def _substituted(xp, lower, w, block=64):
+    """(LLᵀ)⁻¹w, block by block: NumPy has no triangular solver."""
+    y, n = w.copy(), len(w)
+    starts = range(0, n, block)
+    for i in starts:
+        rows = slice(i, i + block)
+        y[rows] -= lower[rows, :i].dot(y[:i])
+        y[rows] = xp.linalg.solve(lower[rows, rows], y[rows])
+    for i in starts[::-1]:
+        rows, below = slice(i, i + block), slice(i + block, None)
+        y[rows] -= lower[below, rows].T.dot(y[below])
+        y[rows] = xp.linalg.solve(lower[rows, rows].T, y[rows])
+    return y

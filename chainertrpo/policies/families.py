@@ -217,7 +217,7 @@ class Gaussian(_Derivatives):
         return self._by_parameters(m, d * m.precision, 1 - ratio - d * d)
 
     def _by_parameters(self, m, by_mean, by_log_std):
-        """From derivatives by μ and log σ of each row to those by outputs and parameters."""
+        """From derivatives by μ and log σ of each row to those by what they come from."""
         slope = self.placement.slope(m)
         if slope is not None and by_mean is not None:
             by_mean = by_mean * slope
