@@ -25,7 +25,7 @@ class Ant(Task):
         body = "torso" if self.version == 4 else env._main_body
         self._torso = data.xpos[data.body(body).id]  # lags behind qpos by a substep
         self._charged = self.version == 5 or bool(env._use_contact_forces)
-        self._forces = numpy.zeros_like(data.cfrc_ext)  # clipped
+        self._unclipped, self._forces = data.cfrc_ext, numpy.zeros_like(data.cfrc_ext)
         if self.version == 5:
             # The first body is the world.
             shown, part = env._include_cfrc_ext_in_observation, self._forces[1:]
@@ -37,7 +37,7 @@ class Ant(Task):
         """Make the observation of the present state, a new array."""
         if self._charged:
             low, high = self.env._contact_force_range
-            numpy.clip(self.data.cfrc_ext, low, high, out=self._forces)
+            self._unclipped.clip(low, high, out=self._forces)
         if len(self._parts) == 2:
             return super().observe()
         return numpy.concatenate(

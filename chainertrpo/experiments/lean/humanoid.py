@@ -6,11 +6,29 @@ v4 is without the last term, and its observations hold the world among the bodie
 Beside ``humanoid_v4.py`` and ``humanoid_v5.py`` in gymnasium's ``envs/mujoco``.
 """
 
+import functools
 import sys
 
 from chainertrpo.experiments.lean.task import Task
 
 import numpy
+
+
+def _in_turn(mass, x):
+    """Add mass · x, body after body: in the order of a sum over the rows of a matrix."""
+    return numpy.add.accumulate(mass * x[:, 0]).item(-1)
+
+
+def _by_einsum(mass, x):
+    return numpy.einsum("b,bj->j", mass, x).item(0)
+
+
+@functools.lru_cache(maxsize=None)
+def _rounds_once():
+    """Whether einsum multiplies and adds in one instruction here, with other last bits."""
+    rng = numpy.random.default_rng(0)
+    draws = [(rng.random(14), rng.standard_normal((14, 3))) for _ in range(100)]
+    return any(_in_turn(*draw) != _by_einsum(*draw) for draw in draws)
 
 
 class Humanoid(Task):
@@ -21,18 +39,19 @@ class Humanoid(Task):
     def parts(self):
         """Views of what an observation has after positions and velocities."""
         data, new = self.data, self.version == 5
-        self._mass, self._column = self.model.body_mass, self.model.body_mass[:, None]
-        # gymnasium 1.2 and later take a product where others take a sum of products: the
-        # order is the same, but a processor may round once where it otherwise does twice.
+        self._mass, self._xipos = self.model.body_mass, data.xipos
+        self._forces = data.cfrc_ext
+        # gymnasium 1.2 and later take a product where others take a sum of products.
         center = sys.modules[type(self.env).__module__].mass_center
-        self._by_einsum = "einsum" in center.__code__.co_names
+        by_einsum = "einsum" in center.__code__.co_names
+        self._moment = _by_einsum if by_einsum and _rounds_once() else _in_turn
         parts = {
             "cinert": data.cinert[new:],
             "cvel": data.cvel[new:],
             "qfrc_actuator": data.qfrc_actuator[
                 6 * new :
             ],  # 6 of the root, never moved
-            "cfrc_ext": data.cfrc_ext[new:],
+            "cfrc_ext": self._forces[new:],
         }
         return [
             part.reshape(-1)
@@ -47,23 +66,18 @@ class Humanoid(Task):
             self._parts, out=numpy.empty(self._size, self.dtype), casting="same_kind"
         )
 
-    def _moment(self):
-        """Σ mass · x over all bodies."""
-        if self._by_einsum:
-            return numpy.einsum("b,bj->j", self._mass, self.data.xipos).item(0)
-        return numpy.add.reduce(self._column * self.data.xipos, axis=0).item(0)
-
     def step(self, action):
         """Take a step; see `Task.step`."""
-        env, data = self.env, self.data
-        before = self._moment()
+        env = self.env
+        before = self._moment(self._mass, self._xipos)
         self.simulate(action)
-        self._mujoco.mj_rnePostConstraint(self.model, data)
+        self._mujoco.mj_rnePostConstraint(self.model, self.data)
         total = numpy.add.reduce(self._mass).item()
-        velocity = (self._moment() / total - before / total) / self.dt()
+        after = self._moment(self._mass, self._xipos)
+        velocity = (after / total - before / total) / self.dt()
         cost = self.control_cost(self.ctrl)  # of what is applied, in float64
         if self.version == 5:
-            forces = numpy.add.reduce(numpy.square(data.cfrc_ext), axis=None)
+            forces = numpy.add.reduce(numpy.square(self._forces), axis=None)
             low, high = env._contact_cost_range
             cost += float(min(max(env._contact_cost_weight * forces, low), high))
         low, high = env._healthy_z_range
