@@ -2,8 +2,10 @@
 
 import copy
 import functools
+import importlib
 import importlib.util
 import logging
+import pathlib
 import warnings
 
 from chainertrpo import make_agent, settings_of
@@ -503,6 +505,20 @@ def test_a_run_says_whose_steps_it_took(tmp_path):
     folder = prepare_run_folder(str(tmp_path), {}, env)
     found = read_json(f"{folder}/environment.json")["steps"]
     assert found == f"{PACKAGE}'s: not asked for"
+
+
+def test_flags_of_the_examples(monkeypatch):
+    monkeypatch.syspath_prepend(pathlib.Path(__file__).parent.parent / "examples")
+    flags = importlib.import_module("training_flags")
+    script = importlib.import_module("training_script")
+    parser = flags.make_parser(
+        "", "chainerrl-example", steps=9, eval_interval=9, eval_n_runs=1
+    )
+    for line, used in (([], "lean"), (["--no-lean"], "own"), (["--demo"], "own")):
+        args = parser.parse_args(["--env", "Hopper-v4", *line])
+        args.env_package, args.env_settings = PACKAGE, {}
+        env = script.environment(args, 0, test=bool(args.demo))
+        assert (env.steps == "lean") is (used == "lean")
 
 
 # In workers, and in runs that go on

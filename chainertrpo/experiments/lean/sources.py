@@ -76,12 +76,11 @@ def _functions(path, class_name):
     """Functions of a class in a file, and of the file, by name."""
     with open(path, encoding="utf-8") as file:
         tree = ast.parse(file.read())
-    of_class = next(
-        x for x in tree.body if isinstance(x, ast.ClassDef) and x.name == class_name
-    )
+    classes = [x for x in tree.body if isinstance(x, ast.ClassDef)]
+    bodies = [x.body for x in classes if x.name == class_name] or [[]]
     return [
         {x.name: x for x in body if isinstance(x, ast.FunctionDef)}
-        for body in (of_class.body, tree.body)
+        for body in (bodies[0], tree.body)
     ]
 
 
