@@ -168,10 +168,12 @@ def main():
         found = measure(task, args.steps, args.repeats, args.check)
         results[task] = {"median": report.median(found), "all": found}
         loads.append(os.getloadavg())
+    environment = describe_environment()
+    del environment["command"]  # with this machine's paths
     content = {
         "command": "python benchmarks/raw_physics.py",
         "machine": report.machine(),
-        "environment": describe_environment(),
+        "environment": environment,
         "steps": args.steps,
         "repeats": args.repeats,
         "idle machine waited for": args.check,
