@@ -125,6 +125,7 @@ def agent(args):
     env = make_env(
         args.env or config["env"],
         package=args.env_package,
+        lean=False,  # what is recorded is the environment's own
         **config["settings"].get("env", {}),
     )
     made = make_agent(
@@ -151,7 +152,10 @@ def show(demos, args):
         raise BadFileError(f"{args.input} does not say which environment it is of.")
     mode = None if args.check else "rgb_array" if args.video else "human"
     env = make_env(
-        about["id"], package=about.get("package") or "auto", render_mode=mode
+        about["id"],
+        package=about.get("package") or "auto",
+        render_mode=mode,
+        lean=False,
     )
     equal = []
 

@@ -127,7 +127,7 @@ def clone(args, build):
     env = training_script.environment(args, 2**32 - 1 - args.seed, test=True)
     agent, about = build(args, env)
     config = training_script.config_of(args, env, about)
-    folder = prepare_run_folder(args.outdir, config)
+    folder = prepare_run_folder(args.outdir, config, env)
     agent.save(os.path.join(folder, "clone"))
     stats = eval_performance(env, agent, None, args.eval_n_runs)
     env.close()

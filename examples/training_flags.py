@@ -111,6 +111,13 @@ def make_parser(
         help="processes that collect (default: one per core); 0 steps the environment "
         "in this process, as ChainerRL's train_agent does",
     )
+    group = parser.add_mutually_exclusive_group()
+    what = (
+        "step MuJoCo's tasks without what training does not need, which changes no bit"
+    )
+    group.add_argument("--lean", action="store_true", default=True, help=what)
+    what = "step them by gymnasium, as rendering, videos and --demo always do"
+    group.add_argument("--no-lean", action="store_false", dest="lean", help=what)
     between = "updates (default: 10, or what 50,000 steps make if that is less)"
     add("--checkpoint-interval", type=at_least(1), help=between)
     add(

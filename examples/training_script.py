@@ -120,6 +120,7 @@ def environment(args, seed, *, test):
         seed,
         package=args.env_package,
         render_mode=mode,
+        lean=args.lean and not args.demo,
         **args.env_settings,
     )
     if args.monitor and test:
@@ -150,6 +151,7 @@ def describe(agent, env, args):
     print(f"environment   {env.id} of {env.package} (asked for: {args.env})")
     print(f"observations  {env.observation_space}")
     print(f"actions       {env.action_space}")
+    print(f"steps         {env.steps}")
     print(f"policy        {type(agent.policy).__name__}, {count} parameters")
     print(f"device        {agent.policy.device}")
     name = type(agent).__name__
@@ -184,7 +186,7 @@ def train(args, build=build):
     if args.resume:
         args.outdir = args.resume
     else:
-        args.outdir = prepare_run_folder(args.outdir, config_of(args, env, about))
+        args.outdir = prepare_run_folder(args.outdir, config_of(args, env, about), env)
     describe(agent, env, args)
     print(f"folder        {args.outdir}", flush=True)
     progress = Progress(args.steps, interval=args.log_interval)
@@ -206,6 +208,7 @@ def train(args, build=build):
                 env_id=env.id,
                 package=env.package,
                 horizon=args.fixed_horizon,
+                lean=args.lean,
                 **args.env_settings,
             )
             train_agent_parallel(

@@ -6,8 +6,11 @@ the agent bootstraps.  Actions are clipped to the action space here, at the edge
 all, so that the agent learns from the actions it chose.
 """
 
+import functools
+import logging
 import warnings
 
+from chainertrpo.experiments.lean import lean_steps
 from chainertrpo.experiments.packages import BadEnvironmentError, remedy, resolve
 
 import numpy
@@ -30,12 +33,26 @@ class Env:
         Clip actions to the bounds of a Box.  False gives them on as they are, as ChainerRL
         and many others do: MuJoCo's motors clip them, but what HalfCheetah and Humanoid
         charge for control is then of the whole action.
+    lean : LeanSteps, optional
+        Of `env`: taken instead of its own steps, as long as it is not wrapped further.
+
+    Attributes
+    ----------
+    steps : str
+        Whose steps are taken, and why; recorded in ``environment.json``.
     """
 
     def __init__(
-        self, env, seed=None, *, bootstrap_time_limits=True, clip_actions=True
+        self,
+        env,
+        seed=None,
+        *,
+        bootstrap_time_limits=True,
+        clip_actions=True,
+        lean=None,
     ):
-        self.env = env
+        self.env, self.lean = env, lean
+        self.steps = "lean" if lean else "the environment's"
         self.observation_space, self.action_space = _check_spaces(env)
         self.bootstrap_time_limits = bootstrap_time_limits
         spec = getattr(env, "spec", None)
@@ -67,6 +84,8 @@ class Env:
             The first observation, flattened.
         """
         seed, self._seed = self._seed, None
+        if self._is_lean() and seed is None:
+            return self.lean.reset()
         result = self.env.reset() if seed is None else self._seeded_reset(seed)
         return self._flat(result[0] if _is_pair(result) else result)
 
@@ -101,6 +120,17 @@ class Env:
             action = numpy.minimum(numpy.maximum(action, space.low), space.high)
         elif not self._box:
             action = int(action) + int(getattr(self.action_space, "start", 0))
+        if self._is_lean():
+            obs, reward, done, cut = self.lean.step(action)
+            info = {}
+        else:
+            obs, reward, done, cut, info = self._own_step(action)
+        if cut and not done:
+            done = not self.bootstrap_time_limits
+            info = {**info, "needs_reset": True}
+        return obs, reward, done, info
+
+    def _own_step(self, action):
         result = self.env.step(action)
         if len(result) == 5:
             obs, reward, done, cut, info = result
@@ -108,10 +138,11 @@ class Env:
             obs, reward, done, info = result
             cut = bool(info.get("TimeLimit.truncated", False))
             done = done and not cut
-        if cut and not done:
-            done = not self.bootstrap_time_limits
-            info = {**info, "needs_reset": True}
-        return self._flat(obs), float(reward), bool(done), info
+        return self._flat(obs), float(reward), bool(done), cut, info
+
+    def _is_lean(self):
+        # Whoever wraps `env` afterwards means the wrapper to be stepped.
+        return self.lean is not None and self.lean.env is self.env
 
     def _flat(self, obs):
         obs = numpy.asarray(obs, numpy.float32).ravel()
@@ -197,6 +228,7 @@ def make_env(
     render_mode=None,
     bootstrap_time_limits=True,
     clip_actions=True,
+    lean=True,
 ):
     """Make an environment by id.
 
@@ -212,6 +244,9 @@ def make_env(
         ``human`` or ``rgb_array``.
     bootstrap_time_limits, clip_actions : bool
         See `Env`.
+    lean : bool
+        Take `lean_steps` where there are any: the same bits as gymnasium's, sooner, but
+        nothing in ``info``.  What renders is stepped by itself.
 
     Returns
     -------
@@ -236,11 +271,26 @@ def make_env(
             f"{full_id} of {module.__name__} {module.__version__} cannot be made: "
             f"{error} {remedy(error)}"
         ) from error
+    steps, why_not = None, "not asked for"
+    if lean and render_mode is None:
+        steps, why_not = lean_steps(env)
+        if why_not:
+            _say_once(
+                f"{full_id} is stepped by {module.__name__}, not lean: {why_not}."
+            )
     env = Env(
         env,
         seed,
         bootstrap_time_limits=bootstrap_time_limits,
         clip_actions=clip_actions,
+        lean=steps,
     )
     env.id, env.package = full_id, module.__name__
+    if steps is None:
+        env.steps = f"{module.__name__}'s" + (f": {why_not}" if why_not else "")
     return env
+
+
+@functools.lru_cache(maxsize=None)
+def _say_once(line):
+    logging.getLogger(__name__).warning(line)

@@ -25,6 +25,7 @@ class FixedHorizon:
             env.action_space,
         )
         self.id, self.package = getattr(env, "id", None), getattr(env, "package", None)
+        self.steps = getattr(env, "steps", None)
         self.max_episode_steps = horizon
 
     def seed(self, seed):

@@ -15,7 +15,7 @@ import numpy
 PACKAGES = ("numpy", "chainer", "cupy", "gym", "gymnasium", "mujoco")
 
 
-def prepare_run_folder(outdir, config):
+def prepare_run_folder(outdir, config, env=None):
     """Make ``outdir/<time>`` with ``config.json`` and ``environment.json``.
 
     Parameters
@@ -24,6 +24,8 @@ def prepare_run_folder(outdir, config):
         The parent.
     config : dict
         Everything that determines the run; JSON.
+    env : Env, optional
+        What is trained in.
 
     Returns
     -------
@@ -34,12 +36,17 @@ def prepare_run_folder(outdir, config):
     path = os.path.join(outdir, stamp)
     os.makedirs(path)
     write_json(os.path.join(path, "config.json"), config)
-    write_json(os.path.join(path, "environment.json"), describe_environment())
+    write_json(os.path.join(path, "environment.json"), describe_environment(env))
     return path
 
 
-def describe_environment():
+def describe_environment(env=None):
     """Versions, machine, command and commit; no environment variables.
+
+    Parameters
+    ----------
+    env : Env, optional
+        What is trained in: whose steps are taken is said.
 
     Returns
     -------
@@ -48,7 +55,9 @@ def describe_environment():
     """
     import chainertrpo
 
+    steps = {} if env is None else {"steps": getattr(env, "steps", None)}
     return {
+        **steps,
         "chainertrpo": chainertrpo.__version__,
         "commit": _commit(os.path.dirname(chainertrpo.__file__)),
         "command": sys.argv,
