@@ -15,9 +15,9 @@ ARCHITECTURES = {"FFGaussian": "Box", "FFSoftmax": "Discrete"}
 FLAGS = {
     "update_interval": ("agent", "update_interval"),
     "standardize_advantages": ("agent", "standardize_advantages"),
-    "epochs": ("step", "epochs"),
-    "batch_size": ("step", "batch_size"),
-    "entropy_coef": ("step", "entropy_coef"),
+    "epochs": ("policy_step", "epochs"),
+    "batch_size": ("policy_step", "batch_size"),
+    "entropy_coef": ("policy_step", "entropy_coef"),
     "lr": ("optimizer", "alpha"),
     "weight_decay": ("optimizer", "weight_decay"),
     "bound_mean": ("policy", "bound_mean"),
@@ -181,7 +181,8 @@ def changes_of(args, preset):
             changes.setdefault(part, {})[key] = getattr(args, flag)
     if getattr(args, "weight_decay", None):
         changes["optimizer"]["decay_biases"] = False  # as in ChainerRL
-    own_curvature = "curvature" in preset.get("step", {})
-    if "optimizer" not in preset and not own_curvature:
-        changes.setdefault("step", {})["curvature"] = args.curvature
+    own = preset.get("policy_step", {}).get("curvature", {}).get("kind")
+    if "optimizer" not in preset and own is None:
+        kind = {"curvature": {"kind": args.curvature}}
+        changes.setdefault("policy_step", {}).update(kind)
     return changes

@@ -7,7 +7,17 @@ from chainertrpo.agents import Estimation
 from chainertrpo.data import Path, standardize
 from chainertrpo.numerics import at, conjugate_gradient, flatten
 from chainertrpo.policies import ScaledValueFunction
-from chainertrpo.updates import Backtrack, FitReport, NaturalFit, compatible_weights
+from chainertrpo.updates import (
+    CG,
+    Backtrack,
+    Curvature,
+    FitReport,
+    Likelihood,
+    NaturalFit,
+    Repeats,
+    TrustRegion,
+    compatible_weights,
+)
 from chainertrpo.updates.search import Trial
 
 import chainer
@@ -33,8 +43,8 @@ def scores(plain, batch):
     )
 
 
-def step_of(policy, plain, batch, **settings):
-    report = NaturalStep(search=None, **settings)(policy, batch)
+def step_of(policy, plain, batch, **values):
+    report = NaturalStep(search=None, **values)(policy, batch)
     assert report.reason == "accepted"
     return plain.read(policy) - plain.theta
 
@@ -62,11 +72,16 @@ def test_its_weights_are_the_natural_gradient(case, chunk_rows):
     phi, n = scores(plain, batch), len(batch.obs)
     g = batch.advantage @ phi / n
     truth = np.linalg.solve(phi.T @ phi / n + 0.1 * np.eye(len(g)), g)
-    settings = {"curvature": "scores", "damping": 0.1, "cg_iterations": 300}
     w = compatible_weights(policy, batch, damping=0.1, n_iter=300).x
     assert np.abs(w - truth).max() < 1e-9 * np.abs(truth).max()
     step = step_of(
-        policy, plain, batch, step_size=0.3, chunk_rows=chunk_rows, **settings
+        policy,
+        plain,
+        batch,
+        curvature=Curvature("scores", 0.1),
+        solver=CG(300),
+        region=TrustRegion(step_size=0.3),
+        chunk_rows=chunk_rows,
     )
     assert np.abs(step - 0.3 * truth).max() < 1e-9 * np.abs(truth).max()
 
@@ -94,25 +109,31 @@ def test_a_fixed_step_is_alpha_times_the_natural_gradient(case, curvature):
     policy, plain, batch = case
     g = plain.gain_gradient(plain.theta, batch)
     matrix = plain.kl_hessian(plain.theta, batch.obs) + 0.1 * np.eye(len(g))
-    settings = {"step_size": 0.2, "damping": 0.1, "cg_iterations": 300}
-    step = step_of(policy, plain, batch, curvature=curvature, **settings)
+    step = step_of(
+        policy,
+        plain,
+        batch,
+        curvature=Curvature(curvature, 0.1),
+        solver=CG(300),
+        region=TrustRegion(step_size=0.2),
+    )
     truth = 0.2 * np.linalg.solve(matrix, g)
     assert np.abs(step - truth).max() < 1e-9 * np.abs(truth).max()
 
 
-@pytest.mark.parametrize("kl_side", ["old_new", "new_old"])
-def test_the_divergence_has_the_side_that_is_asked_for(case, kl_side):
+@pytest.mark.parametrize("side", ["old_new", "new_old"])
+def test_the_divergence_has_the_side_that_is_asked_for(case, side):
     """The same step; the divergence that the search sees is the other one."""
     policy, plain, batch = case
     step = NaturalStep(
-        region=TrustRegion(max_kl=0.5, side=kl_side),
+        region=TrustRegion(max_kl=0.5, side=side),
         curvature=Curvature(damping=0.1),
         search=None,
     )
     report = step(policy, batch)
     pair = [plain.theta, plain.read(policy)]
-    truth = plain.kl(*(pair if kl_side == "old_new" else pair[::-1]), batch.obs).mean()
-    other = plain.kl(*(pair[::-1] if kl_side == "old_new" else pair), batch.obs).mean()
+    truth = plain.kl(*(pair if side == "old_new" else pair[::-1]), batch.obs).mean()
+    other = plain.kl(*(pair[::-1] if side == "old_new" else pair), batch.obs).mean()
     assert report.kl == pytest.approx(truth, rel=1e-9)
     if plain.kind != "fixed":
         assert abs(truth - other) > 1e-4 * truth
@@ -122,12 +143,12 @@ def test_the_divergence_has_the_side_that_is_asked_for(case, kl_side):
 def test_several_updates_from_a_batch_have_importance_weights(case, curvature):
     """The second natural gradient is taken at θ₁ against the first's log π_old."""
     policy, plain, batch = case
-    settings = {"curvature": curvature, "damping": 0.1, "cg_iterations": 300}
     NaturalStep(
+        curvature=Curvature(curvature, 0.1),
+        solver=CG(300),
         region=TrustRegion(step_size=0.2),
         schedule=Repeats(n=2),
         search=None,
-        **settings,
     )(policy, batch)
     theta = plain.theta
     for _ in range(2):
@@ -146,15 +167,14 @@ def test_a_relative_tolerance_is_a_part_of_the_gradient(case):
     found = {}
     for name, settings in {
         "none": {},
-        "relative": {"cg_rtol": 0.1},
-        "absolute": {"cg_tol": 0.1 * norm},
-        "larger": {"cg_rtol": 0.01, "cg_tol": 0.1 * norm},
+        "relative": {"rtol": 0.1},
+        "absolute": {"tol": 0.1 * norm},
+        "larger": {"rtol": 0.01, "tol": 0.1 * norm},
     }.items():
         step = NaturalStep(
             curvature=Curvature(damping=0.1),
-            solver=CG(iterations=30),
+            solver=CG(iterations=30, **settings),
             search=None,
-            **settings,
         )
         report = step(policy, batch)
         found[name] = report.cg_iterations, plain.read(policy) - plain.theta
@@ -275,7 +295,11 @@ def test_the_expected_gain_of_a_try(case, compound):
 def test_the_two_ways_of_failing(case):
     """Change nothing; or take what lies beyond the last try."""
     policy, plain, batch = case
-    settings = {"step_size": 0.1, "damping": 0.1, "cg_iterations": 300}
+    settings = {
+        "curvature": Curvature(damping=0.1),
+        "solver": CG(300),
+        "region": TrustRegion(step_size=0.1),
+    }
     step = NaturalStep(search=Seen(n_tries=3), **settings)
     assert not step(policy, batch).accepted
     assert np.array_equal(plain.read(policy), plain.theta)
@@ -536,13 +560,15 @@ def test_values_are_fitted_under_the_new_statistics(when):
         (Estimation, {"pad_to": 0}),
         (Backtrack, {"on_failure": "keep"}),
         (Backtrack, {"kl_slack": 0.0}),
-        (NaturalStep, {"kl_side": "both"}),
-        (NaturalStep, {"objective": "reward"}),
-        (NaturalStep, {"repeats": 0}),
-        (NaturalStep, {"step_size": -0.1}),
-        (NaturalStep, {"cg_eps": -1.0}),
-        (NaturalStep, {"cg_rtol": -1.0}),
-        (NaturalStep, {"cg_start": -1.0}),
+        (TrustRegion, {"side": "both"}),
+        (Likelihood, {"entropy_coef": -0.1}),
+        (Repeats, {"n": 0}),
+        (TrustRegion, {"step_size": -0.1}),
+        (TrustRegion, {"step_size": 0.0}),
+        (CG, {"eps": -1.0}),
+        (CG, {"tol": -1.0}),
+        (CG, {"rtol": -1.0}),
+        (CG, {"start": -1.0}),
     ],
 )
 def test_refuses_what_cannot_work(make, settings):

@@ -50,7 +50,7 @@ def make(discrete=False, seed=0, **settings):
 class PaysTheEnvironment(Discriminator):
     """A discriminator whose opinion is the environment's reward."""
 
-    def pay(self, paths):
+    def relabel(self, paths):
         return paths
 
 

@@ -7,7 +7,15 @@ import collections
 
 from chainertrpo import NaturalStep
 from chainertrpo.numerics import at, flatten, gradient, named_params
-from chainertrpo.updates import Backtrack, surrogate
+from chainertrpo.updates import (
+    CG,
+    Backtrack,
+    Curvature,
+    Repeats,
+    Surrogate,
+    TrustRegion,
+    surrogate,
+)
 
 import chainer
 import chainer.functions as F
@@ -21,9 +29,9 @@ every_kind = pytest.mark.parametrize("kind", POLICY_KINDS)
 every_curvature = pytest.mark.parametrize("curvature", ["hessian", "gauss_newton"])
 
 
-def full_step(**settings):
+def full_step(max_kl=0.01, **values):
     """The whole step, with nothing added to its length."""
-    return NaturalStep(region=TrustRegion(eps=0.0), search=None, **settings)
+    return NaturalStep(region=TrustRegion(max_kl, eps=0.0), search=None, **values)
 
 
 def snapshot(policy):
@@ -54,7 +62,7 @@ def test_the_quadratic_model_of_a_step_is_delta(case, curvature, damping, iterat
     """½ sᵀ(F + λI)s = δ, however few the iterations: the length is measured."""
     policy, plain, batch = case
     step = full_step(
-        max_kl=0.02, damping=damping, cg_iterations=iterations, curvature=curvature
+        0.02, curvature=Curvature(curvature, damping), solver=CG(iterations)
     )
     report = step(policy, batch)
     s = plain.read(policy) - plain.theta
@@ -69,13 +77,15 @@ def test_the_step_is_that_of_a_direct_solver(case, curvature, entropy_coef):
     """s = √(2δ / gᵀA⁻¹g) A⁻¹g with A = F + λI, g = ∇(L + cH)."""
     policy, plain, batch = case
     step = full_step(
-        cg_iterations=300, damping=0.1, curvature=curvature, entropy_coef=entropy_coef
+        objective=Surrogate(entropy_coef),
+        curvature=Curvature(curvature, 0.1),
+        solver=CG(300),
     )
     report = step(policy, batch)
     g = plain.gain_gradient(plain.theta, batch, entropy_coef)
     matrix = plain.kl_hessian(plain.theta, batch.obs) + 0.1 * np.eye(len(g))
     x = np.linalg.solve(matrix, g)
-    truth = (2 * step.max_kl / g.dot(x)) ** 0.5 * x
+    truth = (2 * step.region.max_kl / g.dot(x)) ** 0.5 * x
     found = plain.read(policy) - plain.theta
     assert report.cg_reason == "converged"
     assert report.gradient_norm == pytest.approx(np.linalg.norm(g), rel=1e-10)
@@ -131,7 +141,7 @@ def test_every_fifth_row_is_enough_for_the_curvature(case, curvature, chunk_rows
     """The length is δ in the metric of those rows; the gradient is still of all."""
     policy, plain, batch = case
     report = full_step(
-        curvature=curvature, curvature_every=5, chunk_rows=chunk_rows, damping=0.1
+        curvature=Curvature(curvature, 0.1, stride=5), chunk_rows=chunk_rows
     )(policy, batch)
     s = plain.read(policy) - plain.theta
     matrix = plain.kl_hessian(plain.theta, batch.obs[::5]) + 0.1 * np.eye(len(s))
@@ -163,22 +173,24 @@ def test_a_report_says_what_was_done(case, curvature):
     assert report.fraction == pytest.approx(0.6 ** (report.n_tries - 1), rel=1e-14)
     with at(policy, plain.theta) as keep:
         keep()
-    full_step(max_kl=0.3, curvature=curvature)(policy, batch)
+    full_step(0.3, curvature=Curvature(curvature))(policy, batch)
     full = plain.read(policy) - plain.theta
-    # length_eps of 1e-8 beside a quadratic of about 1e-2.
+    # ε of 1e-8 beside a quadratic of about 1e-2.
     np.testing.assert_allclose(theta - plain.theta, report.fraction * full, rtol=1e-5)
 
 
 def random_settings(rng):
+    max_kl = float(rng.choice([1e-3, 0.5, 20.0, 1000.0]))
+    damping = float(rng.choice([0, 1e-3, 0.1]))
+    solver = CG(int(rng.integers(1, 6)))
+    over = str(rng.choice(["mean", "max"]))
+    objective = Surrogate(float(rng.choice([0, 0.01])))
+    kind = "hessian" if rng.random() < 0.15 else "gauss_newton"
     return NaturalStep(
-        region=TrustRegion(
-            max_kl=float(rng.choice([1e-3, 0.5, 20.0, 1000.0])),
-            over=str(rng.choice(["mean_kl", "max_kl"])),
-        ),
-        curvature=Curvature(damping=float(rng.choice([0, 1e-3, 0.1]))),
-        solver=CG(iterations=int(rng.integers(1, 6))),
-        objective=Surrogate(entropy_coef=float(rng.choice([0, 0.01]))),
-        curvature="hessian" if rng.random() < 0.15 else "gauss_newton",
+        objective=objective,
+        curvature=Curvature(kind, damping),
+        solver=solver,
+        region=TrustRegion(max_kl, over),
         chunk_rows=int(rng.choice([3, 1000, 1000])),
         search=Backtrack(0.5, int(rng.choice([0, 1, 1, 1, 2, 11]))),
     )
@@ -225,10 +237,10 @@ def test_of_a_thousand_steps_none_leaves_the_trust_region(
                 continue
             assert not unchanged(policy, before), report
             kl = plain.kl(plain.theta, plain.read(policy), np.float64(batch.obs))
-            kl = kl.mean() if step.constraint == "mean_kl" else kl.max()
+            kl = kl.mean() if step.region.over == "mean" else kl.max()
             # A divergence is a difference of numbers of order one to twenty.
-            rounding = 20 * np.finfo(dtype).eps * (1 + step.max_kl)
-            assert kl <= step.max_kl + rounding, report
+            rounding = 20 * np.finfo(dtype).eps * (1 + step.region.max_kl)
+            assert kl <= step.region.max_kl + rounding, report
     rejected = sum(seen.values()) - seen["accepted"]
     assert seen["accepted"] >= 50, seen
     assert rejected >= 50, seen
@@ -264,7 +276,7 @@ def test_float32_steps_are_those_of_float64(
     make_policy, make_batch, xp, kind, curvature
 ):
     """Direction and length to 1e-3: ten iterations of CG magnify rounding (6e-8)."""
-    step = full_step(curvature=curvature, damping=0.1)
+    step = full_step(curvature=Curvature(curvature, 0.1))
     single = make_policy(kind)
     before = flatten(single)
     batch = make_batch(single)
@@ -516,7 +528,7 @@ def test_the_natural_step_does_not_see_the_parametrisation(
     policy = make_policy(kind, hidden=(3,))
     batch = make_batch(policy, n=200)
     scale = np.array([5.0, 0.3, 1.0, 2.0])
-    step = full_step(curvature=curvature, damping=0.0, cg_iterations=500, max_kl=1e-3)
+    step = full_step(1e-3, curvature=Curvature(curvature, 0.0), solver=CG(500))
     changes = {}
     for name, improve in (
         ("natural", lambda p: step(p, batch)),
@@ -536,22 +548,28 @@ def test_the_natural_step_does_not_see_the_parametrisation(
 
 
 @pytest.mark.parametrize(
-    ("settings", "message"),
+    ("make", "settings", "message"),
     [
-        ({"curvature": "fisher"}, "curvature to be one of"),
-        ({"constraint": "kl"}, "constraint to be one of"),
-        ({"max_kl": 0}, "max_kl > 0"),
-        ({"max_kl": float("nan")}, "max_kl > 0"),
-        ({"damping": -0.1}, "damping >= 0"),
-        ({"length_eps": -1}, "length_eps >= 0"),
-        ({"cg_iterations": 0}, "cg_iterations >= 1"),
-        ({"curvature_every": 0}, "curvature_every"),
-        ({"chunk_rows": 0}, "chunk_rows"),
+        (Curvature, {"kind": "fisher"}, "curvature to be one of .* got 'fisher'"),
+        (TrustRegion, {"over": "kl"}, "over to be one of mean, max, got 'kl'"),
+        (TrustRegion, {"over": "maxi"}, "Did you mean max?"),
+        (TrustRegion, {"max_kl": 0}, "max_kl to be a finite number > 0, got 0"),
+        (TrustRegion, {"max_kl": np.nan}, "max_kl to be a finite number > 0, got nan"),
+        (TrustRegion, {"max_kl": True}, "max_kl to be a finite number > 0, got True"),
+        (Curvature, {"damping": -0.1}, "damping to be a finite number >= 0, got -0.1"),
+        (Curvature, {"damping": np.inf}, "damping to be a finite number >= 0, got inf"),
+        (Curvature, {"damping": "0.1"}, "damping to be a finite number >= 0"),
+        (TrustRegion, {"eps": -1}, "eps to be a finite number >= 0, got -1"),
+        (CG, {"iterations": 0}, "iterations to be a whole number >= 1, got 0"),
+        (CG, {"iterations": 2.5}, "iterations to be a whole number >= 1, got 2.5"),
+        (Curvature, {"stride": 0}, "stride to be a whole number >= 1, got 0"),
+        (Repeats, {"n": 0}, "n to be a whole number >= 1, got 0"),
+        (NaturalStep, {"chunk_rows": 0}, "chunk_rows to be a whole number >= 1"),
     ],
 )
-def test_refuses_what_cannot_work(settings, message):
+def test_refuses_what_cannot_work(make, settings, message):
     with pytest.raises(ValueError, match=message):
-        NaturalStep(**settings)
+        make(**settings)
 
 
 def test_settings_are_values():
@@ -560,5 +578,12 @@ def test_settings_are_values():
         == NaturalStep(curvature=Curvature(damping=0.1))
         != NaturalStep()
     )
-    with pytest.raises(AttributeError):
-        NaturalStep().damping = 1.0
+    for value, name in (
+        (NaturalStep(), "chunk_rows"),
+        (NaturalStep().curvature, "damping"),
+        (NaturalStep().region, "max_kl"),
+        (NaturalStep().solver, "iterations"),
+        (NaturalStep().schedule, "n"),
+    ):
+        with pytest.raises(AttributeError):
+            setattr(value, name, 1)

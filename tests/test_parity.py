@@ -178,8 +178,8 @@ def test_the_comparison_sees_a_changed_setting(name):
     step = {
         "PPO": {"value_coef": 0.9},
         "PolicyGradient": {"entropy_coef": 1e-3},
-    }.get(PRESETS[name]["algorithm"], {"damping": 0.1001})
-    for changes in ({"agent": {"gamma": 0.9901}}, {"step": step}):
+    }.get(PRESETS[name]["algorithm"], {"curvature": {"damping": 0.1001}})
+    for changes in ({"agent": {"gamma": 0.9901}}, {"policy_step": step}):
         assert max(errors(replay(record, **changes), record).values()) > TOLERANCE
 
 
@@ -188,24 +188,24 @@ def test_the_comparison_sees_a_changed_setting(name):
     [
         ("chainerrl-2018", {"estimation": {"normalizer_learns": "before_step"}}),
         ("chainerrl-example", {"estimation": {"normalizer_learns": "before_log_prob"}}),
-        ("pfrl-ppo", {"step": {"clip_eps": 9.0}}),
-        ("chainerrl-ppo-class", {"step": {"clip_eps": 9.0}}),
-        ("chainerrl-ppo-example", {"step": {"clip_eps": 9.0}}),
+        ("pfrl-ppo", {"policy_step": {"clip_eps": 9.0}}),
+        ("chainerrl-ppo-class", {"policy_step": {"clip_eps": 9.0}}),
+        ("chainerrl-ppo-example", {"policy_step": {"clip_eps": 9.0}}),
         ("chainerrl-ppo-example", {"vf": {"activation": "tanh"}}),
-        ("chainerrl-ppo-reproduction", {"step": {"clip_eps": 9.0}}),
-        ("sb3-ppo", {"step": {"clip_eps": 9.0}}),
-        ("spinningup-ppo", {"step": {"clip_eps": 9.0}}),
-        ("spinningup-ppo", {"step": {"stop_kl": None}}),
-        ("spinningup-ppo", {"step": {"stop_on": "divergence"}}),
-        ("spinningup-ppo", {"fit": {"epochs": 79}}),
-        ("baselines-ppo1", {"step": {"clip_eps": 9.0}}),
+        ("chainerrl-ppo-reproduction", {"policy_step": {"clip_eps": 9.0}}),
+        ("sb3-ppo", {"policy_step": {"clip_eps": 9.0}}),
+        ("spinningup-ppo", {"policy_step": {"clip_eps": 9.0}}),
+        ("spinningup-ppo", {"policy_step": {"stop_kl": None}}),
+        ("spinningup-ppo", {"policy_step": {"stop_on": "divergence"}}),
+        ("spinningup-ppo", {"value_step": {"epochs": 79}}),
+        ("baselines-ppo1", {"policy_step": {"clip_eps": 9.0}}),
         ("baselines-ppo1", {"estimation": {"normalizer_learns": "before_step"}}),
         ("baselines-ppo1", {"obs_normalizer": {"clip_threshold": None}}),
         ("baselines-ppo1", {"obs_normalizer": {"eps": 1e-2, "floor": 0.0}}),
         ("baselines-ppo1", {"optimizer": {"corrected_eps": True}}),
-        ("baselines-ppo2", {"step": {"clip_eps": 9.0}}),
-        ("baselines-ppo2", {"step": {"clip_eps_vf": None}}),
-        ("baselines-ppo2", {"step": {"standardize_by": "unbiased_std"}}),
+        ("baselines-ppo2", {"policy_step": {"clip_eps": 9.0}}),
+        ("baselines-ppo2", {"policy_step": {"clip_eps_vf": None}}),
+        ("baselines-ppo2", {"policy_step": {"standardize_by": "unbiased_std"}}),
         ("baselines-ppo2", {"optimizer": {"max_grad_norm": None}}),
         ("baselines-ppo2", {"optimizer": {"corrected_eps": True}}),
         ("tianshou-trpo", {"policy": {"scaled": False}}),

@@ -23,7 +23,16 @@ from chainertrpo.policies import (
     ScaledValueFunction,
     ValueFunction,
 )
-from chainertrpo.updates import Backtrack, NaturalFit, ValueFit
+from chainertrpo.updates import (
+    CG,
+    Backtrack,
+    Curvature,
+    Likelihood,
+    NaturalFit,
+    Repeats,
+    TrustRegion,
+    ValueFit,
+)
 
 import numpy as np
 import pytest
@@ -100,7 +109,7 @@ def test_what_a_preset_says_is_what_its_agent_does():
         == Backtrack(n_tries=10, kl_slack=2.0, min_ratio=0.1, on_failure="smallest")
     )
     agent, _ = build("tianshou-npg")
-    assert type(agent) is NPG and agent.policy_step.step_size == 0.1
+    assert type(agent) is NPG and agent.policy_step.region.step_size == 0.1
     assert agent.policy_step.search is None
     agent, _ = build("sb3-ppo")
     assert agent.policy_step == GradientStep(
@@ -133,9 +142,9 @@ def test_the_settings_of_deep_rl_that_matters_are_ppo1s_but_for_numbers():
     "name, step",
     [
         ("npg", {"search": None}),
-        ("nac", {"search": None, "curvature": "scores"}),
-        ("trpo-max-kl", {"constraint": "max_kl", "max_kl": 0.1}),
-        ("trpo-repeated", {"repeats": 3, "max_kl": 0.003}),
+        ("nac", {"search": None, "curvature": Curvature("scores", 0.1)}),
+        ("trpo-max-kl", {"region": TrustRegion(0.1, over="max")}),
+        ("trpo-repeated", {"schedule": Repeats(3), "region": TrustRegion(0.003)}),
         ("trpo-natural-vf", {}),
     ],
 )
@@ -145,8 +154,8 @@ def test_variants_differ_from_the_reproduction_by_what_they_are(name, step):
     assert agent.policy_step == dataclasses.replace(plain.policy_step, **step)
     fit, vf = plain.value_step, ValueFunction
     if name == "trpo-natural-vf":
-        natural = {"damping": 0.1, "curvature": "gauss_newton", "repeats": 5}
-        fit = NaturalFit(NaturalStep(objective=Likelihood(), **natural))
+        natural = Curvature("gauss_newton", damping=0.1)
+        fit = NaturalFit(NaturalStep(Likelihood(), natural, schedule=Repeats(5)))
         vf = ScaledValueFunction
     assert agent.value_step == fit and type(agent.vf) is vf
 
@@ -232,7 +241,7 @@ def test_the_class_preset_is_the_constructors_defaults():
         plain.value_step,
     )
     agent, _ = build("chainerrl-ppo-class")
-    assert agent.policy_step == PPO(agent.model, agent.optimizer).improve
+    assert agent.policy_step == PPO(agent.model, agent.optimizer).policy_step
 
 
 def test_what_a_schedule_moves_is_there_and_begins_at_its_start():
@@ -255,7 +264,8 @@ def test_schedules_of_ones_own():
     agent, _ = build("chainerrl-class")
     (hook,) = scheduled(settings, 100)
     hook(None, agent, 50)
-    assert agent.max_kl == agent.policy_step.max_kl == pytest.approx(0.015, rel=0.01)
+    assert agent.max_kl == agent.policy_step.region.max_kl
+    assert agent.max_kl == pytest.approx(0.015, rel=0.01)
     (hook,) = scheduled(
         settings_of("chainerrl-class", schedules={"max_kll": [1, 0]}), 100
     )
@@ -265,9 +275,16 @@ def test_schedules_of_ones_own():
 
 def test_changes_do_not_change_the_preset():
     before = copy.deepcopy(PRESETS["sb3-contrib"])
-    settings = settings_of("sb3-contrib", step={"max_kl": 0.5}, policy={"seed": 1})
-    settings["step"]["search"]["shrink"] = 0.1
-    assert settings["step"]["max_kl"] == 0.5 and settings["step"]["damping"] == 0.1
+    changes = {"policy_step": {"region": {"max_kl": 0.5}}, "policy": {"seed": 1}}
+    settings = settings_of("sb3-contrib", **changes)
+    step = settings["policy_step"]
+    step["search"]["shrink"] = 0.1
+    assert step["region"] == {"max_kl": 0.5, "eps": 0.0, "side": "new_old"}
+    assert step["curvature"]["damping"] == 0.1
+    assert changes == {
+        "policy_step": {"region": {"max_kl": 0.5}},
+        "policy": {"seed": 1},
+    }
     assert PRESETS["sb3-contrib"] == before
 
 
@@ -275,16 +292,35 @@ def test_changes_do_not_change_the_preset():
     "name, changes, message",
     [
         ("chainerl-class", {}, "Did you mean chainerrl-class"),
-        ("pfrl", {"steps": {}}, "Did you mean step"),
-        ("pfrl", {"step": {"maxkl": 0.1}}, "Did you mean max_kl"),
+        ("pfrl", {"policy_steps": {}}, "Did you mean policy_step"),
+        ("pfrl", {"policy_step": {"regoin": {}}}, "Did you mean region"),
+        (
+            "pfrl",
+            {"policy_step": {"region": {"maxkl": 0.1}}},
+            "policy_step's region among .* Did you mean max_kl",
+        ),
+        ("pfrl", {"step": {"maxkl": 0.1}}, "expected keys of policy_step"),
         ("pfrl", {"agent": {"entcoeff": 0.1}}, "expected keys of agent"),
-        ("sb3-ppo", {"step": {"max_kl": 0.1}}, "expected keys of step"),
+        ("sb3-ppo", {"step": {"max_kl": 0.1}}, "expected keys of policy_step"),
+        ("sb3-ppo", {"policy_step": {"region": {}}}, "expected keys of policy_step"),
         ("pfrl", {"vf_optimizer": {"lr": 0.1}}, "expected keys of vf_optimizer"),
         ("pfrl", {"vf": {"scale": True}}, "Did you mean scaled"),
         ("pfrl", {"vf": {"settings": 1}}, "expected keys of vf"),
+        ("pfrl", {"value_step": {"kind": "natural", "varianse": 1}}, "mean variance"),
         ("pfrl", {"natural_fit": {"varianse": 1}}, "Did you mean variance"),
-        ("pfrl", {"natural_fit": {"maxkl": 1}}, "Did you mean max_kl"),
+        ("pfrl", {"natural_fit": {"region": {"maxkl": 1}}}, "Did you mean max_kl"),
+        (
+            "pfrl",
+            {"value_step": {"kind": "natural", "epochs": 1}},
+            "keys of value_step",
+        ),
+        ("pfrl", {"value_step": {"region": {}}}, "expected keys of value_step"),
+        ("trpo-natural-vf", {"value_step": {"epochs": 1}}, "keys of value_step"),
+        ("pfrl", {"value_step": {"kind": "naturl"}}, "Did you mean natural"),
+        ("pfrl", {"natural_fit": {"objective": {}}}, "expected keys of value_step"),
+        ("garage", {"policy_step": {"search": {"shrinc": 0.5}}}, "step's search among"),
         ("garage", {"step": {"search": {"shrinc": 0.5}}}, "step's search among"),
+        ("pfrl", {"policy_step": {"solver": {"iters": 1}}}, "step's solver among"),
         (
             "pfrl",
             {"estimation": {"value_targt": "return"}},
@@ -320,6 +356,6 @@ def test_a_misspelt_part_of_own_settings_is_an_error():
     with pytest.raises(ValueError, match="Did you mean policy"):
         make_agent(env.observation_space, env.action_space, settings)
     settings = settings_of("pfrl")
-    settings["step"]["search"] = {"trials": 3}
+    settings["policy_step"]["search"] = {"trials": 3}
     with pytest.raises(ValueError, match="step's search among .* Did you mean n_tries"):
         make_agent(env.observation_space, env.action_space, settings)

@@ -18,7 +18,17 @@ from chainertrpo.agents import Estimation
 from chainertrpo.experiments import LinearInterpolationHook, train_agent_parallel
 from chainertrpo.numerics import flatten
 from chainertrpo.policies import ScaledGaussianPolicy, ScaledValueFunction
-from chainertrpo.updates import Backtrack, NaturalFit, compatible_weights
+from chainertrpo.updates import (
+    CG,
+    Backtrack,
+    Curvature,
+    Likelihood,
+    NaturalFit,
+    Repeats,
+    Surrogate,
+    TrustRegion,
+    compatible_weights,
+)
 
 import chainer
 import numpy as np
@@ -112,7 +122,7 @@ class TestTRPOWithScaledValues(AgentContract):
         step = NaturalStep(
             objective=Likelihood(), solver=CG(rtol=1e-5), curvature=Curvature(stride=2)
         )
-        settings = {"fit": NaturalFit(step, 0.5), "seed": seed, **settings}
+        settings = {"value_step": NaturalFit(step, 0.5), "seed": seed, **settings}
         settings.setdefault("estimation", Estimation(normalizer_learns="after_step"))
         return TRPO(policy, vf, None, normalizer, **settings)
 
@@ -222,7 +232,7 @@ def test_the_default_steps_of_npg_and_nac_do_not_search(cls):
     searches = [cls.POLICY_STEP.search, None, Backtrack()]
     for agent, search in zip(agents, searches):
         agent.policy_step = dataclasses.replace(
-            agent.policy_step, max_kl=100.0, search=search
+            agent.policy_step, region=TrustRegion(100.0), search=search
         )
         agent.update(some_paths(3))
     full, same, cut = map(theta, agents)
@@ -285,8 +295,19 @@ def test_what_chainerrls_hooks_assign_is_what_the_step_has():
     assert (agent.policy_step.clip_eps, agent.clip_eps) == (0.05, 0.05)
     assert (agent.epochs, agent.minibatch_size, agent.value_func_coef) == (3, 64, 1.0)
     trpo = make(TRPO)
-    trpo.max_kl = 0.02
-    assert trpo.improve.max_kl == 0.02
+    names = ("max_kl", "entropy_coef", "conjugate_gradient_max_iter")
+    before = trpo.policy_step
+    for name, value in zip((*names, "conjugate_gradient_damping"), (0.02, 0.5, 7, 0.3)):
+        setattr(trpo, name, value)
+        assert getattr(trpo, name) == value
+    assert trpo.policy_step == NaturalStep(
+        objective=Surrogate(0.5),
+        curvature=Curvature(damping=0.3),
+        solver=CG(7),
+        region=TrustRegion(0.02),
+        search=before.search,
+    )
+    assert before.region.max_kl == 0.01  # steps are values
 
 
 def test_the_unit_of_values_is_saved(tmp_path):
@@ -335,7 +356,7 @@ def test_ppo_refuses_two_spellings_and_wrong_optimizers():
     step = GradientStep()
     expect(
         TypeError,
-        "clip_eps and improve",
+        "clip_eps and policy_step",
         PPO,
         model,
         optimizer,

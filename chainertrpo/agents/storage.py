@@ -9,12 +9,21 @@ import hashlib
 import os
 
 import chainertrpo
-from chainertrpo.data import BadFileError, read_json, read_npz, write_json, write_npz
+from chainertrpo.data import (
+    BadFileError,
+    check_arrays,
+    read_json,
+    read_npz,
+    write_json,
+    write_npz,
+)
 
 import chainer
 import numpy
 
 FORMAT = 1
+# Names that arrays had in the files of an earlier release.
+RENAMED = {"middle": "loc", "reach": "half_range"}
 
 
 class Scalar(chainer.Link):
@@ -58,6 +67,17 @@ def arrays_of(x):
 def _sha256(path):
     with open(path, "rb") as file:
         return hashlib.sha256(file.read()).hexdigest()
+
+
+def _renamed(arrays, like):
+    """Arrays by today's names, where those are expected and the file has the old ones."""
+    found = {}
+    for name, x in arrays.items():
+        owner, slash, leaf = name.rpartition("/")
+        new = owner + slash + RENAMED.get(leaf, leaf)
+        old = name not in like and new in like and new not in arrays
+        found[new if old else name] = x
+    return found
 
 
 def save_objects(folder, objects):
@@ -131,7 +151,9 @@ def load_objects(folder, objects, only=None):
                 f"{folder}: the saved agent has no {name}, this one has. Build the agent "
                 "with the settings it was saved with (config.json of the run)."
             )
-        read[name] = read_npz(path, like=arrays_of(x))
+        like = arrays_of(x)
+        read[name] = _renamed(read_npz(path), like)
+        check_arrays(path, read[name], like)
         if _sha256(path) != digests[f"{name}.npz"]:
             raise BadFileError(
                 f"{path}: does not belong to this save (SHA-256 differs from agent.json)."

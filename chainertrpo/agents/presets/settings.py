@@ -14,6 +14,7 @@ from chainertrpo.agents.batching import Estimation
 from chainertrpo.agents.on_policy import OnPolicyAgent
 from chainertrpo.agents.ppo import PPO
 from chainertrpo.agents.presets.family import FAMILY_PRESETS
+from chainertrpo.agents.presets.ours import OUR_PRESETS
 from chainertrpo.agents.presets.parts import (
     adam,
     environment,
@@ -43,7 +44,7 @@ from chainertrpo.policies import (
 from chainertrpo.updates import GradientStep, NaturalStep, ValueFit
 from chainertrpo.updates.spelling import VALUES, merged, nested
 
-PRESETS = {**TRPO_PRESETS, **FAMILY_PRESETS, **PPO_PRESETS}
+PRESETS = {**TRPO_PRESETS, **FAMILY_PRESETS, **PPO_PRESETS, **OUR_PRESETS}
 DEFAULT_PRESET = "chainerrl-reproduction"
 DEFAULT_PPO_PRESET = "chainerrl-ppo-reproduction"
 ALGORITHMS = {
