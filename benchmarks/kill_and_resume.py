@@ -105,7 +105,7 @@ def train(env_id, folder, resume, phases):
     settings = settings_of(
         SETTINGS["preset"],
         agent={"update_interval": SETTINGS["update_interval"]},
-        step={"curvature": "gauss_newton"},
+        policy_step={"curvature": {"kind": "gauss_newton"}},
         policy=size,
         vf=size,
     )

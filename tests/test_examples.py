@@ -82,7 +82,7 @@ def test_train_ppo_with_schedules_then_demo(tmp_path):
     moved = max(abs(ends[1][name] - x).max() for name, x in ends[0].items())
     assert 0 < moved < 1.5 * 10 * 3e-4 / 4
     config = read_json(folder / "config.json")
-    assert config["agent"] == "PPO" and config["settings"]["step"]["epochs"] == 2
+    assert config["agent"] == "PPO" and config["settings"]["policy_step"]["epochs"] == 2
     flags = ["--demo", "--load", folder / "best", "--eval-n-runs", 2]
     assert "n_runs: 2" in run("examples/train_ppo_gym.py", *flags).stdout
 
@@ -103,8 +103,8 @@ def test_ppo_takes_the_flags_of_both_scripts_of_chainerrl(tmp_path):
     settings = read_json(folder / "config.json")["settings"]
     assert settings["optimizer"]["alpha"] == 1e-3
     assert settings["schedules"]["optimizer.alpha"] == [1e-3, 0.0]
-    assert settings["step"]["entropy_coef"] == 0.02
-    assert settings["step"]["batch_size"] == 100
+    assert settings["policy_step"]["entropy_coef"] == 0.02
+    assert settings["policy_step"]["batch_size"] == 100
     assert settings["rewards"]["scale"] == 0.5
     assert settings["agent"]["standardize_advantages"] is True
 
@@ -176,7 +176,8 @@ def test_a_run_goes_on_with_the_settings_that_it_has(tmp_path):
     run(TRAIN, *flags, "--workers", 1, "--outdir", tmp_path)
     (folder,) = tmp_path.iterdir()
     config = read_json(folder / "config.json")
-    config["steps"], config["settings"]["step"]["max_kl"] = 600, 1e-6
+    step = config["settings"]["policy_step"]
+    config["steps"], step["region"]["max_kl"] = 600, 1e-6
     (folder / "config.json").write_text(json.dumps(config))
     run(TRAIN, "--resume", folder)
     kl = read_table(folder / "scores.txt")["average_kl"]  # means over updates so far
@@ -189,7 +190,7 @@ def test_scaled_actions_then_demo(tmp_path):
     run(TRAIN, *flags, "--workers", 1, "--outdir", tmp_path)
     (folder,) = tmp_path.iterdir()
     assert read_json(folder / "config.json")["settings"]["policy"]["scaled"] is True
-    assert read_npz(folder / "best" / "policy.npz")["reach"] == 2
+    assert read_npz(folder / "best" / "policy.npz")["half_range"] == 2
     flags = ["--demo", "--load", folder / "best", "--eval-n-runs", 1]
     out = run(TRAIN, *flags).stdout
     assert "ScaledGaussianPolicy" in out and "n_runs: 1" in out
@@ -280,7 +281,7 @@ def test_numbers_that_cannot_work_are_one_line(flags, message):
 def test_epochs_of_a_natural_step():
     flags = ["--preset", "pfrl", "--epochs", 3, "--env", "CartPole"]
     done = run("examples/train_ppo_gym.py", *flags, code=1)
-    assert "error: expected keys of step" in done.stderr
+    assert "error: expected keys of policy_step" in done.stderr
     assert "Traceback" not in done.stderr
 
 

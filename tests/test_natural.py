@@ -284,11 +284,11 @@ def test_float32_steps_are_those_of_float64(
         double = make_policy(kind)
         with at(double, np.float64(before)) as keep:
             keep()
-        wide = [x if x.dtype.kind == "i" else np.float64(x) for x in batch]
+        wide = [x if x is None or x.dtype.kind == "i" else np.float64(x) for x in batch]
         step(double, batch._make(wide))
     if xp is not np:
         single.to_device("@cupy:0")
-    step(single, batch._make(map(xp.asarray, batch)))
+    step(single, batch._make(x if x is None else xp.asarray(x) for x in batch))
     truth = flatten(double) - before
     found = to_cpu(flatten(single)) - before
     assert np.linalg.norm(found - truth) < 1e-3 * np.linalg.norm(truth)

@@ -76,7 +76,7 @@ def test_who_clipped_actions():
     assert clipped == {
         *("chainerrl-class", "chainerrl-ppo-class", "garage", "cleanrl-ppo"),
         *("baselines-mujoco", "baselines-ppo2", "sb3-contrib", "sb3-zoo-mujoco"),
-        *("sb3-ppo", "tianshou-trpo", "tianshou-npg"),
+        *("sb3-ppo", "tianshou-trpo", "tianshou-npg", "minibatch-trpo"),
     }
 
 
@@ -317,7 +317,6 @@ def test_changes_do_not_change_the_preset():
         ("pfrl", {"value_step": {"region": {}}}, "expected keys of value_step"),
         ("trpo-natural-vf", {"value_step": {"epochs": 1}}, "keys of value_step"),
         ("pfrl", {"value_step": {"kind": "naturl"}}, "Did you mean natural"),
-        ("pfrl", {"natural_fit": {"objective": {}}}, "expected keys of value_step"),
         ("garage", {"policy_step": {"search": {"shrinc": 0.5}}}, "step's search among"),
         ("garage", {"step": {"search": {"shrinc": 0.5}}}, "step's search among"),
         ("pfrl", {"policy_step": {"solver": {"iters": 1}}}, "step's solver among"),

@@ -388,7 +388,7 @@ def test_a_natural_fit_needs_no_optimizer():
     agent.update(some_paths())
     assert agent.last_fit.n_updates == 1 and not np.array_equal(flatten(vf), before)
     expect(ValueError, "vf_optimizer", TRPO, policy, vf, None)
-    expect(ValueError, "likelihood", NaturalFit, NaturalStep())
+    expect(ValueError, "objective Likelihood", NaturalFit, NaturalStep())
     expect(ValueError, "variance", NaturalFit, variance=0.0)
 
 

@@ -5,8 +5,8 @@ import sys
 
 import chainertrpo
 from chainertrpo.numerics import named_params
-from chainertrpo.policies import LinearizedPolicy
-from chainertrpo.updates import kl_hessian
+from chainertrpo.policies import parts as parts_of
+from chainertrpo.updates import Linearized, kl_hessian
 
 import numpy
 from fisher_problem import milliseconds, problem
@@ -53,7 +53,9 @@ def main(sizes, batch):
     parts["/log_std"] = vector[start:]
     v = numpy.concatenate([parts[name].ravel() for name in params])
 
-    gauss_newton = LinearizedPolicy(policy, obs).fisher_product
+    gauss_newton = Linearized(
+        parts_of(policy)[0], {k: x.array for k, x in params.items()}, obs
+    ).fisher_product
     dist = policy(obs)
     hessian = kl_hessian(dist, dist.copy(), params)
     v_weights = [parts[f"/mlp/{i}/W"] for i in range(len(weights))]

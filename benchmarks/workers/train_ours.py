@@ -14,8 +14,8 @@ from chainertrpo.experiments.collection import Collector
 def build(env_id, seed):
     """Make the agent of `--preset chainerrl-reproduction`, as examples/ does."""
     env = make_env(env_id, seed, package="gymnasium")
-    step = {"curvature": "gauss_newton"}
-    settings = settings_of("chainerrl-reproduction", step=step)
+    step = {"curvature": {"kind": "gauss_newton"}}
+    settings = settings_of("chainerrl-reproduction", policy_step=step)
     make = functools.partial(make_env, env.id, package="gymnasium")
     spaces = env.observation_space, env.action_space
     return make_agent(*spaces, settings, seed=seed), make
@@ -56,8 +56,8 @@ def phases(env_id, workers, iterations, seed):
         return call
 
     agent.batch = timed("batch", agent.batch)
-    agent.improve = timed("policy", agent.improve)
-    agent.fit = timed("value", agent.fit)
+    agent.policy_step = timed("policy", agent.policy_step)
+    agent.value_step = timed("value", agent.value_step)
     with Collector(make, workers, seed) as collector:
         collect = timed("collection", collector.collect)
         for i in range(iterations + 1):

@@ -32,9 +32,9 @@ def measurement(agent, batch):
     def measure():
         for param, array in zip(params, before):
             param.array[...] = array
-        policy, step = milliseconds(lambda: agent.improve(agent.policy, batch))
+        policy, step = milliseconds(lambda: agent.policy_step(agent.policy, batch))
         value, _ = milliseconds(
-            lambda: agent.fit(agent.vf, agent.vf_optimizer, batch, rng)
+            lambda: agent.value_step(agent.vf, agent.vf_optimizer, batch, rng)
         )
         return {
             "policy": policy,
@@ -111,15 +111,16 @@ def chunks_against_one_piece(n):
     theta = flatten(agent.policy)
     v = numpy.random.default_rng(2).standard_normal(theta.shape, dtype=numpy.float32)
     found = []
-    usual = agent.improve.chunk_rows, _threads.BLOCK_ROWS, _threads.MAX_LANES
-    for rows, _threads.BLOCK_ROWS, _threads.MAX_LANES in (usual, (n, n, 1)):
-        improve = dataclasses.replace(agent.improve, chunk_rows=rows)
+    step = agent.policy_step
+    usual = step.chunk_rows, _threads.BLOCK_ROWS, _threads.MAX_SHARDS
+    for rows, _threads.BLOCK_ROWS, _threads.MAX_SHARDS in (usual, (n, n, 1)):
+        step = dataclasses.replace(step, chunk_rows=rows)
         model = local_model(
-            agent.policy, batch, curvature="gauss_newton", chunk_rows=rows
+            agent.policy, batch, step.objective, step.curvature, step.region, rows
         )
         before = [param.array.copy() for param in agent.policy.params()]
         product = model.product(v)
-        improve(agent.policy, batch)
+        step(agent.policy, batch)
         found.append((model.gradient, product, flatten(agent.policy) - theta))
         for param, array in zip(agent.policy.params(), before):
             param.array[...] = array

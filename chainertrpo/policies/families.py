@@ -120,6 +120,19 @@ class normal:  # noqa: N801 (a record)
         self.mean, self.log_std, self.placed = mean, log_std, placed
         self._precision, self._z = None, (None, None)
 
+    @property
+    def params(self):
+        """(μ, log σ)."""
+        return self.mean, self.log_std
+
+    def fisher(self, tangents, weight):
+        """1/σ² by μ and 2 by log σ; of each row, or of all where log σ is the same."""
+        by_mean, by_log_std = tangents
+        precision = functions(by_mean).exp(-data(self.log_std))
+        rows = 1 if by_log_std.ndim == 2 else len(by_mean)
+        out = by_mean * (precision * precision * weight)
+        return [out, by_log_std * (2 * weight * rows)]
+
     def z(self, a):
         """(a − μ)/σ, once for the same actions."""
         if self._z[0] is not a:

@@ -45,21 +45,25 @@ class Distribution:
 
     Attributes
     ----------
+    out : Variable
+        The outputs.
     params : tuple of Variable
-        What it depends on: the outputs, and the family's own parameters.
+        What it depends on: μ and log σ of a Gaussian; else the outputs, and the family's
+        own parameters.
     """
 
     def __init__(self, family, out, theta=None, mask=None):
         self.family, self._theta, self._mask = family, theta or {}, mask
         out = as_variable(out)
         own = [as_variable(self._theta[name]) for name in family.shapes]
-        self.params = (out, *own)
         given = {**self._theta, **dict(zip(family.shapes, own))}
-        self._m = family.at(out, given, mask)
+        self.out, self._m = out, family.at(out, given, mask)
+        self.params = tuple(map(as_variable, getattr(self._m, "params", (out, *own))))
 
-    def __getattr__(self, name):  # mean, log_std, logits: of what the outputs stand for
-        if name in ("mean", "log_std", "logits"):
-            return as_variable(getattr(self._m, name))
+    def __getattr__(self, name):  # of what the outputs stand for
+        known = {"all_log_prob": "log_p"}.get(name, name)
+        if known in ("mean", "log_std", "logits", "log_p"):
+            return as_variable(getattr(self._m, known))
         raise AttributeError(name)
 
     @property
@@ -86,7 +90,7 @@ class Distribution:
         Variable
             Actions, without a graph.
         """
-        xp = backend.get_array_module(self.params[0].array)
+        xp = backend.get_array_module(self.out.array)
         return Variable(self.family.sample(self._m, rng or _Global(xp)))
 
     def log_prob(self, x):
@@ -128,7 +132,7 @@ class Distribution:
             With copies of the outputs and parameters.
         """
         theta = {name: chainer.as_array(x).copy() for name, x in self._theta.items()}
-        out = self.params[0].array.copy()
+        out = self.out.array.copy()
         return Distribution(self.family, out, theta, self._mask)
 
     def fisher(self, tangents, weight=1.0):
@@ -146,12 +150,14 @@ class Distribution:
         list of array
             The product, shaped like `params`.
         """
-        family, (dout, *own) = self.family, tangents
+        family, n = self.family, len(tangents[0])
+        if hasattr(self._m, "fisher"):
+            return self._m.fisher(tangents, weight / n)
         theta = {name: chainer.as_array(x) for name, x in self._theta.items()}
-        m = family.at(self.params[0].array, theta, self._mask)
-        dtheta = dict(zip(family.shapes, own))
-        out, by_own = family.fisher(m, dout, dtheta, weight / len(dout))
-        return [out, *(by_own[name] for name in family.shapes)]
+        m = family.at(self.out.array, theta, self._mask)
+        dtheta = dict(zip(family.shapes, tangents[1:]))
+        out, own = family.fisher(m, tangents[0], dtheta, weight / n)
+        return [out, *(own[name] for name in family.shapes)]
 
 
 class DiagonalGaussian(Distribution):
@@ -173,7 +179,8 @@ class DiagonalGaussian(Distribution):
                 f"got {log_std.shape}."
             )
         self.family = Gaussian(mean.shape[1])
-        self.params, self._m = (mean, log_std), normal(mean, log_std)
+        self.out, self._m = mean, normal(mean, log_std)
+        self.params = self._m.params
 
     def copy(self):
         """The same distributions, detached from the graph and owning their arrays.
@@ -184,30 +191,6 @@ class DiagonalGaussian(Distribution):
             With copies of mean and log_std.
         """
         return DiagonalGaussian(*(x.array.copy() for x in self.params))
-
-    def fisher(self, tangents, weight=1.0):
-        """The Fisher matrix of the mean over states, in (μ, log σ), times a tangent.
-
-        Parameters
-        ----------
-        tangents : sequence of array
-            Shaped like `params`.
-        weight : float
-            A factor of the result.
-
-        Returns
-        -------
-        list of array
-            The product, shaped like `params`.
-        """
-        m = normal(*(x.array for x in self.params))
-        (mean, log_std), n = tangents, len(tangents[0])
-        if log_std.ndim == 1:
-            own = {"/log_std": log_std}
-            out, own = self.family.fisher(m, mean, own, weight / n)
-            return [out, own["/log_std"]]
-        out, _ = self.family.fisher(m, mean, {"/log_std": log_std}, weight / n)
-        return [out, log_std * (2 * weight / n)]
 
 
 class Categorical(Distribution):
@@ -221,11 +204,6 @@ class Categorical(Distribution):
 
     def __init__(self, logits):
         super().__init__(Softmax(logits.shape[1]), logits)
-
-    @property
-    def all_log_prob(self):
-        """Log-probabilities of all actions, Variable of shape (N, A)."""
-        return self._m.log_p
 
 
 class LinkOnHost:

@@ -2,7 +2,7 @@
 
 import typing
 
-from chainertrpo._checks import at_least, positive, whole
+from chainertrpo._checks import at_least, whole
 from chainertrpo._renamed import renamed_function
 from chainertrpo.data import check_environment
 from chainertrpo.numerics import named_params
@@ -138,7 +138,7 @@ class Discriminator:
         ):
             if value is not None:
                 whole(name, value, 1)
-        positive("learning_rate", learning_rate)
+        at_least("learning_rate", learning_rate, 0)
         at_least("entropy_coef", entropy_coef, 0)
         at_least("gradient_penalty", gradient_penalty, 0)
         self.demonstrations, self.reward, self.gamma = demonstrations, reward, gamma

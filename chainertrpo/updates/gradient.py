@@ -251,7 +251,7 @@ class GradientStep:
         values = heads[1]
         values.at(part.obs)
         errors, moves = squared_errors(values.m, part, self.clip_eps_vf)
-        weight = self.value_coef * (-1 / n)
+        weight = errors.dtype.type(self.value_coef * (-1 / n))
         values.pull(part.value_target[:, None], by_log_prob=moves * weight)
         return loss, errors.sum() * (1 / n)
 

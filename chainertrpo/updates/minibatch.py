@@ -178,7 +178,8 @@ class _GraphHead:
     def at(self, obs, mask=None):
         """Look at rows."""
         self._dist = self._descent.look(obs)[self._which]
-        self.m = self._dist.params[0].array if hasattr(self._dist, "params") else None
+        out = getattr(self._dist, "out", None)
+        self.m = None if out is None else out.array
 
     def log_prob(self, action):
         """Log p of actions in these rows, an array."""

@@ -237,8 +237,9 @@ class NaturalStep:
         try:
             for _ in range(schedule.epochs):
                 order = rng.permutation(len(batch.obs))
-                for i in range(0, len(order) - schedule.rows + 1, schedule.rows):
-                    rows = policy.device.send(order[i : i + schedule.rows])
+                size = min(schedule.rows, len(order))
+                for i in range(0, len(order) - size + 1, size):
+                    rows = policy.device.send(order[i : i + size])
                     reason = self._minibatch(policy, take(batch, rows), rng)
                     if reason not in (ACCEPTED, "zero_gradient"):
                         break

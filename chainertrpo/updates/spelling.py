@@ -70,7 +70,8 @@ def nested(settings):
     return found
 
 
-_CHOOSING = ("value_step", "solver", "schedule")  # "kind" says which fields there are
+# Where "kind" says which fields there are, and what it is if it is not said.
+_CHOOSING = {"value_step": "fit", "solver": "cg", "schedule": "repeats"}
 
 
 def merged(old, new, name=None):
@@ -91,8 +92,10 @@ def merged(old, new, name=None):
     """
     if not isinstance(old, dict) or not isinstance(new, dict):
         return new
-    if name in _CHOOSING and new.get("kind", old.get("kind")) != old.get("kind"):
-        return new
+    if name in _CHOOSING:
+        kind = old.get("kind", _CHOOSING[name])
+        if new.get("kind", kind) != kind:
+            return new
     return {**old, **{k: merged(old.get(k), x, k) for k, x in new.items()}}
 
 

@@ -11,6 +11,7 @@ from chainertrpo.agents.gail import GAIL
 from chainertrpo.agents.presets.settings import make_agent, settings_of
 from chainertrpo.data import environment_header, subsample
 from chainertrpo.updates import Discriminator
+from chainertrpo.updates.spelling import merged
 
 _HUNDRED = {"hidden_sizes": (100, 100)}
 _ZERO = {**_HUNDRED, "last_scale": 0.0}
@@ -156,7 +157,7 @@ def make_gail_agent(
     """
     chosen = _chosen(preset)
     for part, values in changes.items():
-        chosen["generator"][part] = {**chosen["generator"].get(part, {}), **values}
+        chosen["generator"][part] = merged(chosen["generator"].get(part), values, part)
     generator = settings_of(chosen["base"], **chosen["generator"])
     every = every or chosen["every"]
     agent = make_agent(

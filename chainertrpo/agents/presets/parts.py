@@ -179,9 +179,8 @@ def value_step(*, kind="fit", variance=None, **settings):
         return ValueFit(**settings)
     if kind != "natural":
         raise ValueError(f"expected value_step's kind of fit, natural, got {kind!r}.")
-    return NaturalFit(
-        natural_step(**{**settings, "objective": {"kind": "likelihood"}}), variance
-    )
+    step = natural_step(**settings, objective={"kind": "likelihood"})
+    return NaturalFit(step, variance)
 
 
 def environment(*, clip_actions=True, bootstrap_time_limits=True):

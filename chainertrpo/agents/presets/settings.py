@@ -10,6 +10,7 @@ import copy
 import difflib
 import inspect
 
+from chainertrpo._checks import one_of
 from chainertrpo.agents.batching import Estimation
 from chainertrpo.agents.on_policy import OnPolicyAgent
 from chainertrpo.agents.ppo import PPO
@@ -67,6 +68,8 @@ PARTS = {
     "obs_normalizer": EmpiricalNormalization,
     "env": environment,
 }
+# The steps of values, by kind.
+VALUE_STEPS = {"fit": ValueFit, "natural": NaturalStep}
 
 
 def settings_of(preset, **changes):
@@ -129,11 +132,20 @@ def check_keys(settings):
             )
         if part not in PARTS or values is None:
             continue
-        of_gradient = part == "policy_step" and _is_gradient(settings)
-        _check_names(part, values, GradientStep if of_gradient else PARTS[part])
+        _check_names(part, values, _made_of(part, values, settings))
         for name, fields in values.items():
             if part in ("policy_step", "value_step") and isinstance(fields, dict):
                 _check_names(f"{part}'s {name}", fields, _kinds(name))
+
+
+def _made_of(part, values, settings):
+    """Whose keyword arguments a part holds, by the algorithm or its kind."""
+    if part == "policy_step" and _is_gradient(settings):
+        return GradientStep
+    if part == "value_step":
+        kind = one_of("value_step's kind", values.get("kind", "fit"), VALUE_STEPS)
+        return (value_step, VALUE_STEPS[kind])
+    return PARTS[part]
 
 
 def _kinds(name):
