@@ -106,7 +106,7 @@ def make_batch():
                 n_actions = dist.logits.shape[1]
                 action = xp.asarray(rng.integers(n_actions, size=n).astype("i"))
             else:
-                mean, log_std = (p.array for p in dist.params)
+                mean, log_std = dist.mean.array, dist.log_std.array
                 action = mean + xp.exp(log_std) * normal(*mean.shape)
             log_prob = dist.log_prob(action).array
         return Batch(obs, action, log_prob, scale * normal(n), normal(n), normal(n))

@@ -7,7 +7,16 @@ column of the Hessian as its imaginary part over h.  Nothing is subtracted, henc
 
 import numpy as np
 
-ACTIVATIONS = {"tanh": np.tanh, "relu": lambda x: x * (x.real > 0)}
+C = np.sqrt(2 / np.pi)
+ACTIVATIONS = {
+    "tanh": np.tanh,
+    "relu": lambda x: x * (x.real > 0),
+    "elu": lambda x: np.where(x.real > 0, x, np.expm1(x)),
+    "silu": lambda x: x / (1 + np.exp(-x)),
+    "gelu": lambda x: 0.5 * x * (1 + np.tanh(C * (x + 0.044715 * x**3))),
+    "softplus": lambda x: np.log(1 + np.exp(x)),
+    "identity": lambda x: x,
+}
 # The derivative, from the activation's output.
 SLOPES = {"tanh": lambda y: 1 - y * y, "relu": lambda y: y.real > 0}
 STEP = 1e-30

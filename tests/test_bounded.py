@@ -14,14 +14,20 @@ from chainertrpo.numerics import (
 from chainertrpo.policies import (
     MLP,
     BoundedGaussianPolicy,
-    HostLink,
-    LinearizedPolicy,
+    OnHost,
     ScaledGaussianPolicy,
     SoftmaxPolicy,
-    can_linearize,
-    host_policy,
+    on_host,
+    parts,
 )
-from chainertrpo.updates import NaturalStep, mean_kl
+from chainertrpo.updates import (
+    CG,
+    Curvature,
+    Linearized,
+    NaturalStep,
+    TrustRegion,
+    mean_kl,
+)
 
 import chainer
 import numpy as np
@@ -61,8 +67,8 @@ def test_means_are_the_formula_and_the_host_has_them_too(rng, kind, cls):
     found = np.broadcast_to(dist.log_std.array, log_std.shape)
     np.testing.assert_allclose(found, log_std, atol=1e-6)
     assert (expected > HIGH - 0.1).any() and (expected < LOW + 0.2).any()
-    host = host_policy(policy)
-    assert not isinstance(host, HostLink)
+    host = on_host(policy)
+    assert isinstance(host, OnHost)
     np.testing.assert_allclose(host.most_probable(obs), expected, atol=2e-6)
     samples = [host.sample(obs, np.random.default_rng(i)) for i in range(400)]
     sigma = np.exp(log_std)
@@ -82,16 +88,17 @@ def test_bounds_that_are_none(cls):
 @pytest.mark.parametrize("kind", GAUSSIAN_KINDS)
 def test_products_are_those_of_the_graph(float64, rng, kind, cls):
     policy, obs = in_bounds(cls, kind), rng.standard_normal((30, 4))
-    assert can_linearize(policy)
-    linear = LinearizedPolicy(policy, obs, chunk_rows=13)
+    (part,) = parts(policy)
+    arrays = {name: p.array for name, p in named_params(policy).items()}
+    linear = Linearized(part, arrays, obs, chunk_rows=13)
     params, old = named_params(policy), policy(obs).copy()
     grads = gradient(mean_kl(old=old, new=policy(obs)), params, create_graph=True)
     n = sum(param.size for param in params.values())
     truth = dense(hessian_vector_product(grads, params), n)
     found = dense(linear.fisher_product, n)
     assert np.abs(found - truth).max() < 1e-11 * np.abs(truth).max()
-    for one, other in zip(linear.dist.params, old.params):
-        np.testing.assert_allclose(one.array, other.array, atol=1e-14)
+    means = [m.mean for m in linear.m]
+    np.testing.assert_allclose(np.concatenate(means), old.mean.array, atol=1e-14)
 
 
 @pytest.mark.parametrize("curvature", ["gauss_newton", "hessian"])
@@ -144,7 +151,7 @@ def test_presets_take_it(preset, key, cls):
     box = types.SimpleNamespace(shape=(2,), low=LOW, high=HIGH)
     agent = make_agent(obs_space, box, settings, seed=0)
     assert type(agent.policy) is cls
-    np.testing.assert_allclose(agent.policy.reach, (HIGH - LOW) / 2)
+    np.testing.assert_allclose(agent.policy.half_range, (HIGH - LOW) / 2)
     discrete = types.SimpleNamespace(n=3)  # nothing to bound
     policy = make_agent(obs_space, discrete, settings, seed=0).policy
     assert type(policy) is SoftmaxPolicy

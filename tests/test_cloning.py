@@ -55,19 +55,17 @@ def test_held_out_pairs_are_not_learned_from():
     obs = np.arange(len(obs), dtype=np.float32)[:, None].repeat(obs.shape[1], axis=1)
     seen = {True: [], False: []}
 
-    class Watched:
-        device = policy.device
-
-        def __call__(self, x):
+    class Watched(chainer.Chain):
+        def forward(self, x):
             seen[chainer.config.enable_backprop].append(set(x[:, 0].astype(int)))
             return policy(x)
 
-        def __getattr__(self, name):
-            return getattr(policy, name)
-
-    optimizer = chainer.optimizers.Adam().setup(policy)
+    watched = Watched()
+    with watched.init_scope():
+        watched.policy = policy
+    optimizer = chainer.optimizers.Adam().setup(watched)
     rng = np.random.default_rng(0)
-    Cloning(epochs=2, batch_size=5)(Watched(), optimizer, obs, action, rng)
+    Cloning(epochs=2, batch_size=5)(watched, optimizer, obs, action, rng)
     held, learned = seen[False][0], set().union(*seen[True])
     assert len(held) == int(0.3 * len(obs))
     assert not held & learned and held | learned == set(range(len(obs)))

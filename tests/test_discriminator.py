@@ -8,9 +8,12 @@ from chainertrpo.updates import (
     REWARD_FORMS,
     Discriminator,
     TerminationBiasWarning,
+    adam,
+    minibatch,
     reward_of,
 )
 
+import chainer
 import numpy as np
 import pytest
 from scipy import special
@@ -92,53 +95,99 @@ def test_environment_rewards_do_not_matter_and_paths_stay():
     assert (paths[0].reward == 1e9).all()
 
 
-def test_loss_is_the_textbook_formula():
-    made = Discriminator(
-        demonstrations(), last_scale=1.0, entropy_coef=0.3, normalize="none", seed=2
-    )
-    agent = made.encode(agent_paths()[0].obs[:-1], agent_paths()[0].action)
-    expert = made._expert[np.arange(30) % 15]
-    loss, parts = made._loss(agent, expert, np.zeros(2))
-    d_agent, d_expert = (special.expit(made._logits(x)) for x in (agent, expert))
-    cross = -np.log(1 - d_agent).mean() - np.log(d_expert).mean()
-    d = np.concatenate([d_agent, d_expert])
-    entropy = -(d * np.log(d) + (1 - d) * np.log(1 - d)).mean()
-    assert parts["loss"] == pytest.approx(cross, rel=1e-5)
-    assert float(loss.array) == pytest.approx(cross - 0.3 * entropy, rel=1e-5)
+@pytest.fixture(params=["written out", "graph"])
+def gradients(request, monkeypatch):
+    """What Adam is given at every step, {name: array}, of either way."""
+    found = []
+    if request.param == "graph":
+        monkeypatch.setattr(minibatch, "can_be_flat", lambda _: False)
+
+        def update(self, *args):
+            named = self.target.namedparams()
+            found.append({name: p.grad.copy() for name, p in named})
+
+        monkeypatch.setattr(chainer.optimizers.Adam, "update", update)
+    else:
+
+        def step(self):
+            found.append({name: x.copy() for name, x in self.grad.items()})
+
+        monkeypatch.setattr(adam.FlatAdam, "step", step)
+    return found
 
 
-def test_gradient_penalty_and_its_gradient_by_differences():
-    import chainer
+def assert_slopes(link, grad, loss, rtol):
+    """The gradient is what differences of the loss say, at some of the weights."""
+    for name, param in link.namedparams():
+        for at in [(0,) * param.ndim, tuple(n - 1 for n in param.shape)]:
+            values = []
+            for step in (1e-6, -1e-6):
+                param.array[at] += step
+                values.append(loss())
+                param.array[at] -= step
+            slope = (values[0] - values[1]) / 2e-6
+            assert grad[name][at] == pytest.approx(slope, rel=rtol, abs=1e-8), name
 
+
+def test_loss_is_the_textbook_formula(gradients):
     with chainer.using_config("dtype", np.float64):
         made = Discriminator(
-            demonstrations(), hidden_sizes=(4,), last_scale=1.0, normalize="none"
+            demonstrations(), last_scale=1.0, entropy_coef=0.3, normalize="none", seed=2
+        )
+    agent = made.encode(agent_paths()[0].obs[:-1], agent_paths()[0].action)
+    expert = made._expert[np.arange(30) % 15]
+    agent, expert = agent.astype("d"), expert.astype("d")
+
+    def parts_of_loss():
+        d_agent, d_expert = (special.expit(made._logits(x)) for x in (agent, expert))
+        cross = -np.log(1 - d_agent).mean() - np.log(d_expert).mean()
+        d = np.concatenate([d_agent, d_expert])
+        return cross, -(d * np.log(d) + (1 - d) * np.log(1 - d)).mean()
+
+    cross, _ = parts_of_loss()
+    report = made._step(agent, expert, np.zeros(2))
+    assert report["loss"] == pytest.approx(cross, rel=1e-5)  # weights are float32
+
+    def loss():
+        cross, entropy = parts_of_loss()
+        return cross - 0.3 * entropy
+
+    assert_slopes(made.link, gradients[0], loss, 1e-4)
+
+
+@pytest.mark.parametrize("activation", ["tanh", "silu"])
+def test_gradient_penalty_and_its_gradient_by_differences(gradients, activation):
+    settings = {"hidden_sizes": (4, 3), "last_scale": 1.0, "activation": activation}
+    with chainer.using_config("dtype", np.float64):
+        made = Discriminator(
+            demonstrations(),
+            normalize="none",
+            gradient_penalty=10.0,
+            entropy_coef=0,
+            **settings,
         )
     agent, expert = np.random.default_rng(0).standard_normal((2, 6, 5))
-
-    def penalty():
-        made._rng = np.random.default_rng(5)
-        return made._penalty(agent, expert)
-
+    made._rng = np.random.default_rng(5)
+    made._step(agent, expert, np.zeros(2))
     u = np.random.default_rng(5).random((6, 1)).astype("f")
-    x, eps = u * expert + (1 - u) * agent, 1e-6
-    g = [
-        (made.link(x + eps * e).array - made.link(x - eps * e).array)[:, 0] / (2 * eps)
-        for e in np.eye(5)
-    ]
-    want = ((np.linalg.norm(g, axis=0) - 1) ** 2).mean()
-    assert float(penalty().array) == pytest.approx(want, rel=1e-6)
-    made.link.cleargrads()
-    penalty().backward()
-    w = made.link[0].W
-    for at in [(0, 0), (3, 4), (1, 2)]:
-        values = []
-        for step in (eps, -eps):
-            w.array[at] += step
-            values.append(float(penalty().array))
-            w.array[at] -= step
-        slope = (values[0] - values[1]) / (2 * eps)
-        assert w.grad[at] == pytest.approx(slope, rel=1e-4, abs=1e-8)
+    x = u * expert + (1 - u) * agent
+
+    def loss():
+        l_agent, l_expert = made._logits(agent), made._logits(expert)
+        cross = np.logaddexp(0, l_agent).mean() + np.logaddexp(0, -l_expert).mean()
+        eps = 1e-4
+        g = [
+            (
+                8 * (made._logits(x + eps * e) - made._logits(x - eps * e))
+                - made._logits(x + 2 * eps * e)
+                + made._logits(x - 2 * eps * e)
+            )
+            / (12 * eps)
+            for e in np.eye(5)
+        ]
+        return cross + 10 * ((np.linalg.norm(g, axis=0) - 1) ** 2).mean()
+
+    assert_slopes(made.link, gradients[0], loss, 1e-4)
 
 
 def test_a_warning_that_teaches_comes_once():

@@ -4,11 +4,11 @@ import dataclasses
 import math
 
 from chainertrpo import ActorCritic, GradientStep, ValueFunction
+from chainertrpo.data.pieces import minibatches
 from chainertrpo.numerics import flatten
 from chainertrpo.updates import (
     clipped_surrogate,
     likelihood,
-    minibatches,
     surrogate,
     value_loss,
 )

@@ -4,7 +4,8 @@ import io
 
 from chainertrpo import GaussianPolicy, SoftmaxPolicy, ValueFunction
 from chainertrpo.numerics import flatten
-from chainertrpo.policies import MLP, Categorical, DiagonalGaussian
+from chainertrpo.policies import MLP
+from chainertrpo.policies.families import Gaussian, Softmax
 
 import chainer
 import numpy as np
@@ -30,7 +31,7 @@ def test_policies_compute_what_numpy_does(
     policy = make_policy(kind, activation=activation, xp=xp)
     batch = make_batch(policy)
     dist = policy(batch.obs)
-    assert isinstance(dist, Categorical if kind == "categorical" else DiagonalGaussian)
+    assert isinstance(dist.family, Softmax if kind == "categorical" else Gaussian)
     obs = np.float64(to_cpu(batch.obs))
     for found, truth in zip(dist.params, plain.params(plain.theta, obs)):
         assert found.dtype == np.float32

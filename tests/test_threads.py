@@ -7,13 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 from chainertrpo import _threads as threads
 from chainertrpo._threads import (
-    row_shards,
     parallel_map,
+    row_shards,
     single_blas_thread,
     thread_count,
 )
-from chainertrpo.policies import EmpiricalNormalization, LinearizedPolicy
-from chainertrpo.updates import NaturalStep
+from chainertrpo.numerics import flatten, named_params
+from chainertrpo.policies import EmpiricalNormalization, parts
+from chainertrpo.updates import Curvature, Linearized, NaturalStep
 
 import numpy as np
 import pytest
@@ -48,7 +49,7 @@ def test_lanes_hold_every_row_once_and_blocks_are_alike(n, most):
     assert max(sizes) - min(sizes) <= 1
     assert max(sizes) <= min(most, threads.BLOCK_ROWS)
     assert len({len(shard) for shard in shards}) == 1
-    assert n < 16_384 or len(shards) == threads.MAX_LANES
+    assert n < 16_384 or len(shards) == threads.MAX_SHARDS
 
 
 def test_results_are_in_order_and_errors_are_raised(n_threads):
@@ -171,11 +172,16 @@ def test_columns_of_zeros_change_nothing(
     obs = batch.obs.copy()
     obs[:, 1] = 0
     weights = policy.mlp[0].W.array
-    linear = LinearizedPolicy(policy, obs, keep_bytes=keep_bytes)
+    params = {name: p.array for name, p in named_params(policy).items()}
+    linear = Linearized(parts(policy)[0], params, obs, keep_bytes=keep_bytes)
     v = rng.standard_normal(sum(p.size for p in policy.params()))
     product = linear.fisher_product(v)
-    full = LinearizedPolicy(policy, obs + 1e-300, keep_bytes=keep_bytes)
+    full = Linearized(parts(policy)[0], params, obs + 1e-300, keep_bytes=keep_bytes)
     np.testing.assert_allclose(product, full.fisher_product(v), rtol=1e-9, atol=1e-12)
-    np.testing.assert_allclose(linear.outputs(), full.outputs(), rtol=1e-12)
-    assert linear._columns is not None and full._columns is None
+    theta = flatten(policy) + 0.1
+    means = [
+        np.concatenate(x.there(theta, lambda _, m: m.mean)) for x in (linear, full)
+    ]
+    np.testing.assert_allclose(*means, rtol=1e-12)
+    assert linear.columns is not None and full.columns is None
     assert weights is policy.mlp[0].W.array

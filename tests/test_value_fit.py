@@ -4,9 +4,9 @@ import math
 
 from chainertrpo import ActorCritic, GaussianPolicy, ValueFit, ValueFunction
 from chainertrpo.data import Batch
+from chainertrpo.data.pieces import minibatches
 from chainertrpo.numerics import flatten
 from chainertrpo.policies import ScaledValueFunction
-from chainertrpo.data.pieces import minibatches
 
 import chainer
 import numpy as np
@@ -127,7 +127,10 @@ def params_of(vf):
 
 
 class Ours(ValueFunction):
-    """A subclass, which may do anything: it is fitted through Chainer's graphs."""
+    """A subclass that may compute anything: it is fitted through Chainer's graphs."""
+
+    def forward(self, obs):
+        return super().forward(obs)
 
 
 every_way = pytest.mark.parametrize(
@@ -387,7 +390,10 @@ def test_a_loss_that_is_not_finite_is_an_error(rng, build, bad):
         ValueFit(1, 16)(vf, optimizer, batch, rng)
 
 
-@pytest.mark.parametrize("settings", [{"epochs": -1}, {"batch_size": 0}])
-def test_refuses_what_cannot_work(settings):
-    with pytest.raises(ValueError, match="epochs >= 0 and batch_size >= 1"):
+@pytest.mark.parametrize(
+    "settings, message",
+    [({"epochs": -1}, "epochs .* >= 0"), ({"batch_size": 0}, "batch_size .* >= 1")],
+)
+def test_refuses_what_cannot_work(settings, message):
+    with pytest.raises(ValueError, match=message):
         ValueFit(**settings)

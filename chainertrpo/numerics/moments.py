@@ -26,7 +26,7 @@ def standardize(x, eps=1e-8, by="std"):
     Parameters
     ----------
     x : array, shape (N,)
-        For example advantages; NumPy or CuPy.
+        NumPy or CuPy.
     eps : float
         ε.
     by : str

@@ -392,7 +392,7 @@ class Bernoulli(_Derivatives):
 
     def log_prob(self, m, a):
         """Σ a·out − log(1 + exp(out))."""
-        return total(m * a - softplus(m))
+        return total(m * a.astype(data(m).dtype, copy=False) - softplus(m))
 
     def entropy(self, m):
         """Σ log(1 + exp(out)) − p·out."""
@@ -404,7 +404,7 @@ class Bernoulli(_Derivatives):
 
     def score(self, m, a):
         """A − p."""
-        return a - sigmoid(m), {}
+        return a.astype(m.dtype, copy=False) - sigmoid(m), {}
 
     def entropy_slope(self, m):
         """−out·p(1 − p)."""

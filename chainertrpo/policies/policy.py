@@ -137,8 +137,8 @@ class Policy(chainer.Chain):
         The network, a link; its last layer has ``family.width`` outputs.
     family : object
         One of `chainertrpo.policies.families`.
-    own : dict of str to array
-        Initial values of the family's own parameters, by name without the slash.
+    own : dict of str to (float, tuple)
+        Initial value and shape of the family's own parameters, by name without the slash.
     constants : dict of str to array
         What else the family needs, by name without the slash; saved with the link.
     """
@@ -150,7 +150,7 @@ class Policy(chainer.Chain):
         with self.init_scope():
             self.mlp = mlp
             for name, x in (own or {}).items():
-                setattr(self, name, chainer.Parameter(x))
+                setattr(self, name, chainer.Parameter(*x))
         for name, x in (constants or {}).items():
             self.add_persistent(name, x)
         self._network = networks.MLP("/mlp", mlp.network.sizes, mlp.activation)
@@ -242,10 +242,7 @@ class GaussianPolicy(Policy):
             seed=seed,
         )
         dtype = chainer.get_dtype()
-        own = {
-            name[1:]: numpy.full(shape, log_std_init, dtype)
-            for name, shape in family.shapes.items()
-        }
+        own = {name[1:]: (log_std_init, shape) for name, shape in family.shapes.items()}
         if log_std == "fixed":
             constants["log_std"] = numpy.full(action_size, log_std_init, dtype)
         elif log_std == "state_dependent":

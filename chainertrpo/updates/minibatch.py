@@ -152,11 +152,13 @@ class _Graph:
         if before is None:
             self.before = flatten(link)
         self.loss, self._seen = 0, (None, None)
-        self.heads = [_GraphHead(self, 0), _GraphHead(self, 1)]
+        self.heads = [_GraphHead(self, 0)]
 
     def look(self, obs):
         if self._seen[0] is not obs:
             self._seen = obs, distributions(self.link, obs)
+            if len(self._seen[1]) > len(self.heads):  # known from the first look on
+                self.heads.append(_GraphHead(self, 1))
         return self._seen[1]
 
     def step(self):

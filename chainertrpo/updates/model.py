@@ -491,8 +491,8 @@ def said(link, obs, mask=None, theta=None, which=0):
         Nothing of it has a graph.
     """
     found = parts(link)
-    params = {name: x.array for name, x in named_params(link).items()}
     if found:
+        params = {name: x.array for name, x in named_params(link).items()}
         if theta is not None:
             params = dict(zip(params, unflatten(theta, params.values())))
         part = found[which]

@@ -4,7 +4,7 @@ import pickle
 
 from chainertrpo import GaussianPolicy
 from chainertrpo.numerics import at, flatten
-from chainertrpo.policies import DiagonalGaussian, host_policy
+from chainertrpo.policies import DiagonalGaussian, on_host
 
 import chainer
 import numpy as np
@@ -22,16 +22,15 @@ def chainer_params(policy, obs):
 
 
 def host_params(host, obs):
-    if hasattr(host, "_mean_and_log_std"):
-        return host._mean_and_log_std(obs)
-    return (host.mlp(obs),)
+    m = host._at(obs)
+    return getattr(m, "params", None) or (m.logits,)
 
 
 @every_kind
 @pytest.mark.parametrize("activation", ["tanh", "relu"])
 def test_the_host_computes_what_chainer_does(xp, rng, make_policy, kind, activation):
     policy = make_policy(kind, activation=activation, xp=xp)
-    host = pickle.loads(pickle.dumps(host_policy(policy)))  # as for another process
+    host = pickle.loads(pickle.dumps(on_host(policy)))  # as for another process
     obs = rng.standard_normal((50, 4)).astype("f")
     for ours, theirs in zip(host_params(host, obs), chainer_params(policy, obs)):
         assert ours.dtype == np.float32
@@ -42,7 +41,7 @@ def test_the_host_computes_what_chainer_does(xp, rng, make_policy, kind, activat
 
 @every_kind
 def test_one_observation_is_a_batch_of_one(rng, make_policy, kind):
-    host = host_policy(make_policy(kind))
+    host = on_host(make_policy(kind))
     obs = rng.standard_normal((5, 4)).astype("f")
     batch = host.most_probable(obs)
     for row, want in zip(obs, batch):
@@ -60,7 +59,7 @@ def test_one_observation_is_a_batch_of_one(rng, make_policy, kind):
 def test_most_probable_is_that_of_the_distribution(rng, make_policy, kind):
     policy = make_policy(kind)
     obs = rng.standard_normal((50, 4)).astype("f")
-    found = host_policy(policy).most_probable(obs)
+    found = on_host(policy).most_probable(obs)
     np.testing.assert_allclose(found, policy(obs).most_probable.array, atol=2e-6)
 
 
@@ -68,7 +67,7 @@ def test_most_probable_is_that_of_the_distribution(rng, make_policy, kind):
 def test_on_the_cpu_the_memory_is_shared(rng, make_policy, make_batch, kind):
     """Whatever writes parameters in place is seen at once: steps, loads, optimisers."""
     policy = make_policy(kind)
-    host = host_policy(policy)
+    host = on_host(policy)
     for layer, (w, b) in zip(policy.mlp, host.mlp.layers):
         assert np.shares_memory(layer.W.array, w)
         assert np.shares_memory(layer.b.array, b)
@@ -77,7 +76,7 @@ def test_on_the_cpu_the_memory_is_shared(rng, make_policy, make_batch, kind):
     before = host.most_probable(obs)
     with at(policy, 3 * theta) as keep:
         keep()
-    fresh = host_policy(policy)
+    fresh = on_host(policy)
     for have, want in zip(host_params(host, obs), host_params(fresh, obs)):
         assert np.array_equal(have, want)
     if kind != "categorical":
@@ -87,7 +86,7 @@ def test_on_the_cpu_the_memory_is_shared(rng, make_policy, make_batch, kind):
 def test_a_changed_log_std_is_seen(make_policy, rng):
     for kind in ("state_independent", "fixed"):
         policy = make_policy(kind)
-        host = host_policy(policy)
+        host = on_host(policy)
         getattr(policy.log_std, "array", policy.log_std)[...] = -100
         obs = rng.standard_normal((5, 4)).astype("f")
         assert np.array_equal(host.sample(obs, rng), host.most_probable(obs))
@@ -96,7 +95,7 @@ def test_a_changed_log_std_is_seen(make_policy, rng):
 @pytest.mark.parametrize("kind", GAUSSIAN_KINDS)
 def test_gaussian_samples_have_the_moments(make_policy, rng, kind):
     policy = make_policy(kind)
-    host, n = host_policy(policy), 20000
+    host, n = on_host(policy), 20000
     obs = rng.standard_normal(4).astype("f")
     mean, log_std = chainer_params(policy, obs[None])
     sample = host.sample(np.tile(obs, (n, 1)), rng)
@@ -110,7 +109,7 @@ def test_gaussian_samples_have_the_moments(make_policy, rng, kind):
 
 def test_categorical_samples_have_the_frequencies(make_policy, rng):
     policy = make_policy("categorical")
-    host, n = host_policy(policy), 20000
+    host, n = on_host(policy), 20000
     obs = rng.standard_normal(4).astype("f")
     (logits,) = np.float64(chainer_params(policy, obs[None]))
     p = np.exp(logits[0]) / np.exp(logits[0]).sum()
@@ -120,7 +119,7 @@ def test_categorical_samples_have_the_frequencies(make_policy, rng):
 
 @every_kind
 def test_a_generator_repeats_a_sample(make_policy, rng, kind):
-    host = host_policy(make_policy(kind))
+    host = on_host(make_policy(kind))
     obs = rng.standard_normal((20, 4)).astype("f")
     draws = [host.sample(obs, np.random.default_rng(seed)) for seed in (1, 1, 2)]
     assert np.array_equal(draws[0], draws[1])
@@ -139,7 +138,7 @@ def test_an_overridden_forward_goes_through_chainer(xp, rng):
     policy = Shifted(4, 2, seed=0, log_std_init=-20)
     if xp is not np:
         policy.to_device("@cupy:0")
-    host = host_policy(policy)
+    host = on_host(policy)
     obs = rng.standard_normal((5, 4)).astype("f")
     (truth, _) = chainer_params(policy, obs)
     for act in (host.most_probable, lambda x: host.sample(x, rng)):

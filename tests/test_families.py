@@ -1,0 +1,350 @@
+"""Families of distributions: densities against sums, derivatives against complex steps.
+
+The formulas are written for arrays and for Chainer's Variables alike, so complex arrays
+go through them too: that gives derivatives exact to rounding (Squire and Trapp 1998).
+"""
+
+import itertools
+
+from chainertrpo.numerics import functions
+from chainertrpo.policies import families
+from chainertrpo.policies.families import (
+    Bernoulli,
+    Bounded,
+    Free,
+    Gaussian,
+    Masked,
+    Product,
+    Scaled,
+    Softmax,
+    Squared,
+)
+from chainertrpo.policies.graph import Distribution
+
+import chainer
+import chainer.functions as F
+import numpy as np
+import pytest
+from chainer.backends.cuda import to_cpu
+from scipy import integrate, stats
+
+STEP, N = 1e-30, 6
+PLACEMENTS = {"free": Free(), "scaled": Scaled(), "bounded": Bounded()}
+KINDS = ("state_independent", "state_dependent", "shared", "fixed")
+CASES = {
+    **{
+        f"{kind} {name}": (lambda kind=kind, p=p: Gaussian(2, kind, p))
+        for kind in KINDS
+        for name, p in PLACEMENTS.items()
+    },
+    "squared": Squared,
+    "softmax": lambda: Softmax(4),
+    "bits": lambda: Bernoulli(3),
+    "product": lambda: Product([Gaussian(2), Softmax(3), Bernoulli(2)]),
+    "masked": lambda: Masked(Softmax(4)),
+    "masked bits": lambda: Masked(Bernoulli(3)),
+    "masked product": lambda: Masked(Product([Softmax(3), Softmax(2)])),
+    "product of masked": lambda: Product([Masked(Softmax(3)), Gaussian(1)]),
+}
+every_case = pytest.mark.parametrize("name", CASES)
+has_entropy = pytest.mark.parametrize("name", [n for n in CASES if n != "squared"])
+
+
+class Case:
+    """A family at random outputs and parameters, with actions; NumPy, float64."""
+
+    def __init__(self, name, rng):
+        self.family = CASES[name]()
+        self.out = rng.standard_normal((N, self.family.width))
+        prefix = {"product": "/0", "product of masked": "/1"}.get(name, "")
+        self.theta = {
+            k: 0.3 * rng.standard_normal(shape)
+            for k, shape in self.family.shapes.items()
+        }
+        if name.startswith("fixed"):
+            self.theta["/log_std"] = np.array([-0.4, 0.3])
+        if "scaled" in name or "bounded" in name:
+            self.theta["/loc"] = np.array([0.5, -1.0])
+            self.theta["/half_range"] = np.array([0.4, 2.0])
+        assert all(k.startswith(prefix) for k in self.family.shapes)
+        self.mask = None
+        if "masked" in name:
+            self.mask = rng.random(self.out.shape) < 0.6
+            self.mask[:, 0] = True
+            if name == "masked product":
+                self.mask[:, 3] = True
+        self.m = self.at(self.out, self.theta)
+        if name == "squared":
+            self.action = rng.standard_normal((N, 1))
+        else:
+            self.action = self.family.sample(self.m, np.random.default_rng(1))
+        moved = self.out + 0.4 * rng.standard_normal(self.out.shape)
+        self.other = self.at(moved, self.theta)
+
+    def at(self, out, theta):
+        return self.family.at(out, theta, self.mask)
+
+    def slopes(self, value):
+        """∂value(m)/∂out (of each row's value) and ∂Σ value/∂θ by complex steps."""
+        by_out = np.empty_like(self.out)
+        for j in range(self.out.shape[1]):
+            there = self.out + 1j * STEP * np.eye(self.out.shape[1])[j]
+            by_out[:, j] = value(self.at(there, self.theta)).imag / STEP
+        by_own = {}
+        for name in self.family.shapes:
+            x = self.theta[name]
+            grad = np.empty(x.shape)
+            for at in np.ndindex(*x.shape):
+                moved = x.astype(complex)
+                moved[at] += 1j * STEP
+                theta = {**self.theta, name: moved}
+                m = self.at(self.out.astype(complex), theta)
+                grad[at] = np.sum(value(m).imag) / STEP
+            by_own[name] = grad
+        return by_out, by_own
+
+
+@pytest.fixture
+def case(name, rng, monkeypatch):
+    # Of complex numbers too, which NumPy's logaddexp does not take.
+    usual = functions.softplus
+
+    def softplus(x):
+        is_complex = getattr(x, "dtype", None) == complex
+        return np.log(1 + np.exp(x)) if is_complex else usual(x)
+
+    monkeypatch.setattr(families, "softplus", softplus)
+    return Case(name, rng)
+
+
+def close(found, truth, tolerance=1e-12):
+    scale = max(np.abs(truth).max(), 1.0)
+    assert np.abs(found - truth).max() <= tolerance * scale
+
+
+@every_case
+def test_scores_are_derivatives_of_log_densities(case):
+    family = case.family
+    dout, own = family.score(case.m, case.action)
+    by_out, by_own = case.slopes(lambda m: family.log_prob(m, case.action))
+    close(dout, by_out)
+    for name, truth in by_own.items():
+        close(own[name].sum(axis=0), truth)
+
+
+@has_entropy
+@pytest.mark.parametrize("as_arrays", [False, True])
+def test_what_is_pulled_is_the_derivative_of_the_sum(case, rng, as_arrays):
+    family = case.family
+    weights = rng.standard_normal((3, N) if as_arrays else 3)
+    found, own = family.pull(case.m, case.action, *weights, old=case.other)
+
+    def value(m):
+        a, b, c = weights
+        first = a * family.log_prob(m, case.action) + b * family.entropy(m)
+        return first + c * family.kl(case.other, m)
+
+    by_out, by_own = case.slopes(value)
+    close(found, by_out)
+    assert own.keys() == by_own.keys()
+    for name, truth in by_own.items():
+        close(own[name], truth)
+
+
+@every_case
+def test_fisher_is_the_curvature_of_the_divergence(case, rng):
+    """By complex steps of its gradient, and so of itself twice."""
+    family = case.family
+    dout = rng.standard_normal(case.out.shape)
+    dtheta = {k: rng.standard_normal(s) for k, s in family.shapes.items()}
+    out, own = family.fisher(case.m, dout, dtheta, 0.7)
+    at = case.at(
+        case.out + 1j * STEP * dout,
+        {k: x + 1j * STEP * dtheta.get(k, 0) for k, x in case.theta.items()},
+    )
+    if family.width == 1 and not hasattr(family, "kl_slope"):  # Squared
+        close(out, 0.7 * 2 * dout)
+        return
+    by_out, by_own = family.kl_slope(at, case.m)
+    by_out = np.zeros_like(case.out) if by_out is None else by_out
+    close(out, 0.7 * by_out.imag / STEP)
+    for name, rows in by_own.items():
+        close(own[name], 0.7 * rows.imag.sum(axis=0) / STEP)
+
+
+@every_case
+def test_chainers_graph_says_the_same(case, rng, xp):
+    """Values and gradients through `chainer.functions`, on either device."""
+    family, name = case.family, list(case.family.shapes)
+    send = xp.asarray
+    theta = {k: send(x) for k, x in case.theta.items()}
+    own = {k: chainer.Variable(theta[k]) for k in name}
+    out = chainer.Variable(send(case.out))
+    mask = None if case.mask is None else send(case.mask)
+    dist = Distribution(family, out, {**theta, **own}, mask)
+    action, u = send(case.action), send(rng.standard_normal(N))
+    m = family.at(send(case.out), theta, mask)
+    log_prob = dist.log_prob(action)
+    close(to_cpu(log_prob.array), family.log_prob(case.m, case.action))
+    terms = log_prob * u
+    by_entropy = 0
+    if not isinstance(family, Squared):
+        close(to_cpu(dist.entropy.array), family.entropy(case.m))
+        terms, by_entropy = terms + 0.3 * dist.entropy * u, 0.3 * u
+    old = family.at(send(case.out) + 0.1, theta, mask)
+    if not isinstance(family, Squared):
+        terms = terms + 0.2 * family.kl(old, dist._m)
+    grads = chainer.grad([F.sum(terms)], [out, *own.values()])
+    by_kl = 0 if isinstance(family, Squared) else 0.2
+    found, found_own = family.pull(m, action, u, by_entropy, by_kl, old)
+    close(to_cpu(found), to_cpu(grads[0].array))
+    for key, grad in zip(own, grads[1:]):
+        close(to_cpu(found_own[key]), to_cpu(grad.array))
+
+
+@every_case
+def test_divergences_are_zero_where_nothing_differs(case):
+    family = case.family
+    assert np.abs(family.kl(case.m, case.m)).max() < 1e-15
+    assert (family.kl(case.m, case.other) >= 0).all()
+
+
+CHOICES = {
+    "softmax": [(i,) for i in range(4)],
+    "masked": [(i,) for i in range(4)],
+    "bits": list(itertools.product((0, 1), repeat=3)),
+    "masked bits": list(itertools.product((0, 1), repeat=3)),
+    "masked product": list(itertools.product(range(3), range(2))),
+}
+
+
+@pytest.mark.parametrize("name", CHOICES)
+def test_choices_against_all_of_them(case, name):
+    """Probabilities sum to 1; entropy, divergence and frequencies are the definitions."""
+    family, actions = case.family, np.array(CHOICES[name])
+    single = family.size is None
+    rows = [np.repeat(a[None], N, axis=0) for a in actions]
+    rows = [x[:, 0] if single else x for x in rows]
+    logs = np.stack([family.log_prob(case.m, x) for x in rows])
+    p = np.exp(logs)
+    np.testing.assert_allclose(p.sum(axis=0), 1, rtol=1e-12)
+    other = np.stack([family.log_prob(case.other, x) for x in rows])
+    terms = np.where(p > 0, p, 0)
+    np.testing.assert_allclose(
+        family.entropy(case.m),
+        -(terms * np.where(p > 0, logs, 0)).sum(axis=0),
+        atol=1e-12,
+    )
+    gap = np.where(p > 0, logs - other, 0)
+    np.testing.assert_allclose(
+        family.kl(case.m, case.other), (terms * gap).sum(axis=0), atol=1e-12
+    )
+    rng, seen = np.random.default_rng(0), np.zeros_like(p)
+    for _ in range(4000):
+        drawn = family.sample(case.m, rng)
+        drawn = drawn[:, None] if single else drawn
+        seen += (drawn == actions[:, None]).all(axis=2)
+    error = np.abs(seen / 4000 - p) / np.sqrt(np.maximum(p * (1 - p), 1e-4) / 4000)
+    assert error.max() < 5
+    assert (seen[p == 0] == 0).all()
+    best = family.mode(case.m)
+    best = best[:, None] if single else best
+    mode = np.stack([(best == a).all(axis=1) for a in actions])
+    np.testing.assert_allclose(p[mode.argmax(axis=0), np.arange(N)], p.max(axis=0))
+
+
+@pytest.mark.parametrize("name", [n for n in CASES if "masked" in n])
+def test_what_is_masked_has_probability_zero_and_no_gradient(case, name):
+    family, masked = case.family, ~case.mask
+    if name == "product of masked":
+        masked[:, -1] = False  # the Gaussian's column has no mask
+    m, u = case.m, np.ones(N)
+    pieces = m if isinstance(m, list) else [m]
+    p = [x.p if hasattr(x, "p") else functions.sigmoid(x) for x in pieces[:1]]
+    assert (p[0][masked[:, : p[0].shape[1]]] == 0).all()
+    dout, _ = family.pull(m, case.action, u, 0.5 * u, 0.5 * u, case.other)
+    assert np.isfinite(dout).all() and (dout[masked] == 0).all()
+    out, _ = family.fisher(m, np.ones_like(case.out), family_tangent(family), 1.0)
+    assert np.isfinite(out).all() and (out[masked] == 0).all()
+    for value in (
+        family.entropy(m),
+        family.kl(m, case.other),
+        family.kl(case.other, m),
+    ):
+        assert np.isfinite(value).all()
+    for seed in range(50):
+        drawn = family.sample(m, np.random.default_rng(seed))
+        assert np.isfinite(family.log_prob(m, drawn)).all()
+        assert (family.log_prob(m, drawn) > -1e6).all()
+
+
+def family_tangent(family):
+    return {k: np.ones(s) for k, s in family.shapes.items()}
+
+
+def test_a_zero_of_the_exponential_draws_nothing_that_is_masked():
+    class Zeros:
+        def standard_exponential(self, shape):
+            return np.zeros(shape)
+
+    family, mask = Masked(Softmax(3)), np.array([[False, True, False]] * 2)
+    m = family.at(np.array([[9.0, -3.0, 0.0]] * 2), {}, mask)
+    assert family.sample(m, Zeros()).tolist() == [1, 1]
+
+
+def test_masks_are_not_forgotten():
+    with pytest.raises(ValueError, match="expected a mask of valid actions"):
+        Masked(Softmax(3)).at(np.zeros((2, 3)))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_gaussians_against_integrals(kind, rng):
+    name = f"{kind} scaled"
+    case = Case(name, rng)
+    family, m, other = case.family, case.m, case.other
+    mean = m.mean
+    sigma = np.exp(np.broadcast_to(m.log_std, mean.shape))
+    truth = stats.norm(mean, sigma).logpdf(case.action).sum(axis=1)
+    np.testing.assert_allclose(family.log_prob(m, case.action), truth, rtol=1e-12)
+    np.testing.assert_allclose(
+        family.entropy(m), stats.norm(mean, sigma).entropy().sum(axis=1), rtol=1e-12
+    )
+    row, total = 2, 0.0
+    q_mean = other.mean[row]
+    q_sigma = np.exp(np.broadcast_to(other.log_std, mean.shape))[row]
+    for j in range(2):
+        p, q = (
+            stats.norm(mean[row, j], sigma[row, j]),
+            stats.norm(q_mean[j], q_sigma[j]),
+        )
+        low, high = p.mean() - 12 * p.std(), p.mean() + 12 * p.std()
+        total += integrate.quad(
+            lambda x, p=p, q=q: p.pdf(x) * (p.logpdf(x) - q.logpdf(x)), low, high
+        )[0]
+    assert family.kl(m, other)[row] == pytest.approx(total, rel=1e-7)
+
+
+def test_bounded_means_stay_within_and_units_scale(rng):
+    bounded, scaled = Case("fixed bounded", rng), Case("fixed scaled", rng)
+    m = bounded.at(100 * bounded.out, bounded.theta)
+    low, high = np.array([0.1, -3.0]), np.array([0.9, 1.0])
+    assert (m.mean >= low - 1e-15).all() and (m.mean <= high + 1e-15).all()
+    expected = scaled.theta["/loc"] + scaled.theta["/half_range"] * scaled.out
+    np.testing.assert_allclose(scaled.m.mean, expected, rtol=1e-15)
+    sigma = np.exp(scaled.m.log_std)
+    want = scaled.theta["/half_range"] * np.exp(scaled.theta["/log_std"])
+    np.testing.assert_allclose(sigma, want, rtol=1e-14)
+
+
+def test_float32_stays(rng):
+    for name in CASES:
+        case = Case(name, rng)
+        theta = {k: x.astype("f") for k, x in case.theta.items()}
+        m = case.family.at(case.out.astype("f"), theta, case.mask)
+        action = case.action.astype("f") if case.action.dtype == "d" else case.action
+        dout, own = case.family.pull(m, action, 0.5)
+        tangent = {k: x.astype("f") for k, x in family_tangent(case.family).items()}
+        out, by_own = case.family.fisher(m, np.ones_like(dout), tangent, 0.5)
+        arrays = [dout, out, *own.values(), *by_own.values()]
+        arrays.append(case.family.log_prob(m, action))
+        assert {x.dtype for x in arrays} == {np.dtype("float32")}, name
