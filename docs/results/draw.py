@@ -1,11 +1,15 @@
-"""Draw the learning curves of several seeds: docs/results/<task>/learning_curve.png.
+"""Make the pictures and tables of docs/results again from the records beside them.
 
-python docs/results/draw.py hopper-v4 cartpole-v1 humanoid-v4
+python docs/results/draw.py hopper-v4 humanoid-v4 family gail-classic
+
+In a folder with evaluations.csv these are a comparison's or a study's table.md and pictures;
+elsewhere learning_curve.png of the seeds that are there.  Without names: of all folders.
 """
 
 import pathlib
 import sys
 
+from chainertrpo.comparison import draw_curves, read_rows, write_report
 from chainertrpo.data import read_json
 from chainertrpo.experiments import read_table
 
@@ -31,8 +35,23 @@ def smoothed(folder, grid, width):
     return means
 
 
+def report(folder):
+    """Write a grid's report again, and draw what other tables lie there."""
+    for path in sorted(folder.glob("*.csv")):
+        rows = read_rows(path)
+        if path.name == "evaluations.csv":
+            write_report(str(folder), rows)
+            continue
+        for env in sorted({row.env for row in rows}):  # <task>-<what>.csv
+            name = f"{env}-{path.stem.rpartition('-')[2]}.png"
+            draw_curves(rows, env, str(folder / name))
+
+
 def draw(task):
     """Draw one task."""
+    if (HERE / task / "evaluations.csv").exists():
+        report(HERE / task)
+        return
     folders = sorted((HERE / task).glob("seed*"))
     figure = matplotlib.figure.Figure(figsize=(7, 4.2), layout="constrained")
     axes = figure.add_subplot()
