@@ -26,6 +26,7 @@ from chainertrpo.comparison import (
     rows_of,
     run_all,
     write_report,
+    write_rows,
 )
 from chainertrpo.experiments import BadEnvironmentError, available_cores
 
@@ -80,6 +81,9 @@ def main():
             print(f"failed  {folder}: {line}; see log.txt there", file=sys.stderr)
         rows = [row for folder in folders for row in rows_of(folder)]
         print(write_report(args.outdir, rows))
+        path = os.path.join(args.outdir, "evaluations.csv")
+        write_rows(path, rows)
+        print(f"rows    {path}")
     except KeyboardInterrupt:
         sys.exit("\nstopped; the same command goes on")
     except (BadEnvironmentError, OSError, ValueError) as error:

@@ -32,6 +32,7 @@ from chainertrpo.comparison import (
     rows_of,
     run_all,
     write_report,
+    write_rows,
 )
 from chainertrpo.experiments import BadEnvironmentError, available_cores
 
@@ -122,8 +123,11 @@ def main():
         )
         if not args.only_report:
             failed = run_all(folders, args.jobs)
-        rows = [row for folder in folders for row in rows_of(folder)]
-        print(write_report(args.outdir, rows + also, args.statistic))
+        rows = also + [row for folder in folders for row in rows_of(folder)]
+        print(write_report(args.outdir, rows, args.statistic))
+        path = os.path.join(args.outdir, "evaluations.csv")
+        write_rows(path, rows)
+        print(f"rows    {path}")
     except KeyboardInterrupt:
         sys.exit("\nstopped; the same command goes on")
     except (BadEnvironmentError, OSError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""What a grid of runs leaves in its folder: the tidy table, pictures, the report."""
+"""The report of a grid of runs: pictures, and the table with what was published."""
 
 import functools
 import os
@@ -8,7 +8,7 @@ from chainertrpo.comparison.report import markdown_report
 from chainertrpo.comparison.statistics import interquartile_mean, mean
 from chainertrpo.comparison.studies import study_of
 from chainertrpo.comparison.study_curves import draw_profiles, draw_scores, draw_study
-from chainertrpo.comparison.table import TRAINING, write_rows
+from chainertrpo.comparison.table import TRAINING
 from chainertrpo.data import file_name
 from chainertrpo.data.files import write_atomically
 
@@ -22,7 +22,7 @@ _OF_STUDIES = {
 
 
 def write_report(outdir, rows, statistic="iqm"):
-    """Write ``evaluations.csv``, the pictures, and ``table.md``.
+    """Draw the pictures of a grid of runs, and write ``table.md``.
 
     Parameters
     ----------
@@ -57,11 +57,7 @@ def write_report(outdir, rows, statistic="iqm"):
         for env, picture in pictures.items():
             path = os.path.join(outdir, picture)
             draw_curves(rows, env, path, statistic=chosen, name=name)
-    write_rows(os.path.join(outdir, "evaluations.csv"), rows)
     text = markdown_report(rows, pictures)
     write_atomically(os.path.join(outdir, "table.md"), text.encode("utf-8"))
     drawn = ", ".join(os.path.join(outdir, name) for name in pictures.values())
-    return (
-        f"{text}\ntable   {outdir}/table.md\ncurves  {drawn}\n"
-        f"rows    {outdir}/evaluations.csv"
-    )
+    return f"{text}\ntable   {outdir}/table.md\ncurves  {drawn}"

@@ -4,6 +4,7 @@ import math
 import os
 
 from chainertrpo.comparison.runs import (
+    CONFIG,
     ENVIRONMENT,
     FINISHED,
     SCORES,
@@ -38,43 +39,33 @@ def rows_of(folder):
     path = os.path.join(folder, "scores.txt")
     if not os.path.exists(path):
         return []
+    head = {"runner": "chainertrpo", "version": _versions(folder)}
+    head.update(preset=run.label, env=run.env, seed=run.seed, **_ends(folder, run))
+    head.update({name: getattr(run, name) for name in CONDITION})
     found = []
     with reading(path, "the evaluations of a run"):
         table = read_table(path)
         for i in range(len(table["steps"])):
-            stats = {name: column[i] for name, column in table.items()}
-            steps = int(stats["steps"])
-            found.append((TRAINING, steps, run.eval_n_runs, stats["elapsed"], stats))
+            stats = _numbers({name: column[i] for name, column in table.items()})
+            place = {"kind": TRAINING, "steps": int(table["steps"][i])}
+            found.append(Row(**head, **place, n=run.eval_n_runs, **stats))
     if is_finished(folder):
         path = os.path.join(folder, FINISHED)
         with reading(path, "the final scores of a run"):
             final = read_json(path)
             for kind in (FINAL, DETERMINISTIC):
-                n, elapsed = run.final_n_runs, final["elapsed"]
-                found.append((kind, run.steps, n, elapsed, final[kind]))
-    with reading(path, "numbers"):
-        return _rows(folder, run, found)
+                stats = _numbers({"elapsed": final["elapsed"], **final[kind]})
+                place = {"kind": kind, "steps": run.steps}
+                found.append(Row(**head, **place, n=run.final_n_runs, **stats))
+    return found
 
 
-def _rows(folder, run, found):
-    head = {
-        "runner": "chainertrpo",
-        "version": _versions(folder),
-        "preset": run.label,
-        "env": run.env,
-        "seed": run.seed,
-        **{name: getattr(run, name) for name in CONDITION},
-        **_ends(folder, run),
-    }
-    rows = []
-    for kind, steps, n, elapsed, stats in found:
-        numbers = {"elapsed": float(elapsed)}
-        for name in ("mean", "stdev", "median", "max", "min"):
-            numbers[name] = float(stats[name])
-        if not all(map(math.isfinite, numbers.values())):
-            raise ValueError(f"NaN or inf: {numbers} ({kind}, after {steps} steps)")
-        rows.append(Row(kind=kind, steps=steps, n=n, **numbers, **head))
-    return rows
+def _numbers(stats):
+    names = ("elapsed", "mean", "stdev", "median", "max", "min")
+    numbers = {name: float(stats[name]) for name in names}
+    if not all(map(math.isfinite, numbers.values())):
+        raise ValueError(f"NaN or inf: {numbers}")
+    return numbers
 
 
 def _ends(folder, run):
@@ -83,7 +74,8 @@ def _ends(folder, run):
         return {}
     file = os.path.normpath(os.path.join(folder, run.demonstrations))
     path = os.path.join(os.path.dirname(file), SCORES)
-    with reading(path, "the scores of an expert and of a random player"):
+    config = os.path.join(folder, CONFIG)
+    with reading(path, f"an expert's scores beside the demonstrations of {config}"):
         scores = read_json(path)
         expert, random = (float(scores[who]["mean"]) for who in ("trained", "random"))
     return {"expert_mean": expert, "random_mean": random}

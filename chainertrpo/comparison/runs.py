@@ -84,6 +84,7 @@ class Run(typing.NamedTuple):
 
 
 _TYPES = typing.get_type_hints(Run)
+_NOT_AS_EXPECTED = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 _POSITIVE = ("eval_interval", "eval_n_runs", "final_n_runs")
 _POSITIVE += ("fixed_horizon", "trajectories", "every")
 
@@ -95,7 +96,7 @@ def reading(path, what):
         yield
     except BadFileError:
         raise
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as e:
+    except (*_NOT_AS_EXPECTED, FileNotFoundError) as e:
         kind = type(e).__name__
         raise BadFileError(f"{path}: expected {what}, got {kind}: {e}") from e
 

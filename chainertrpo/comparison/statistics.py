@@ -125,8 +125,8 @@ def bootstrap(values, statistic, rng, *, strata=None, level=0.95, n_samples=2000
 def performance_profile(scores, thresholds):
     """Of each run, which thresholds its score exceeds: 1(x > τ).
 
-    Its `mean` over runs is the performance profile, the part of runs that score more than
-    τ (Agarwal et al. 2021, section 4.2), and `bootstrap` gives the band around it.
+    Its `mean` over runs is the performance profile, the fraction of runs scoring above τ
+    (Agarwal et al. 2021, section 4.2), and `bootstrap` gives the band around it.
 
     Parameters
     ----------

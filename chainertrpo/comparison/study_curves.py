@@ -168,7 +168,7 @@ def _draw_paper(axes, env):
 
 
 def draw_profiles(rows, path):
-    """Draw performance profiles over all tasks: which part of the runs scores above τ.
+    """Draw performance profiles over all tasks: the fraction of runs scoring above τ.
 
     Agarwal et al. 2021, section 4.2; runs are drawn within each task.
 
@@ -201,5 +201,5 @@ def draw_profiles(rows, path):
         axes.axvline(1, color="0.2", lw=1, ls="--", label="expert")
         axes.set_title(title, fontsize=10)
         axes.set_xlabel("normalised score τ")
-    panels[0][0].set_ylabel("part of the runs that score more than τ")
+    panels[0][0].set_ylabel("fraction of runs scoring above τ")
     return save_figure(figure, panels, path)

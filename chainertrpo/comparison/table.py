@@ -154,8 +154,10 @@ def read_rows(path):
             header = _header(path, next(reader, []))
             lines = [(reader.line_num, cells) for cells in reader if cells]
         except (csv.Error, UnicodeDecodeError) as error:
-            line = f"{path}, line {reader.line_num + 1}"
-            raise BadFileError(f"{line}: not readable as CSV: {error}.") from None
+            raise BadFileError(
+                f"{path}, after line {reader.line_num}: expected CSV in UTF-8, got: "
+                f"{error}."
+            ) from None
     rows, seen = [], {}
     for line, cells in lines:
         row = _parse(f"{path}, line {line}", header, cells)

@@ -2,8 +2,8 @@
 
 python docs/results/draw.py hopper-v4 humanoid-v4 family gail-classic
 
-In a folder with evaluations.csv these are a comparison's or a study's table.md and pictures;
-elsewhere learning_curve.png of the seeds that are there.  Without names: of all folders.
+In a folder with evaluations.csv these are table.md and the pictures of a comparison or a
+study; elsewhere learning_curve.png of the seeds there.  Without names: of all folders.
 """
 
 import pathlib
@@ -36,15 +36,16 @@ def smoothed(folder, grid, width):
 
 
 def report(folder):
-    """Write a grid's report again, and draw what other tables lie there."""
-    for path in sorted(folder.glob("*.csv")):
-        rows = read_rows(path)
-        if path.name == "evaluations.csv":
-            write_report(str(folder), rows)
-            continue
-        for env in sorted({row.env for row in rows}):  # <task>-<what>.csv
-            name = f"{env}-{path.stem.rpartition('-')[2]}.png"
-            draw_curves(rows, env, str(folder / name))
+    """Write a grid's report again; draw its variants, where they have a table."""
+    rows = read_rows(folder / "evaluations.csv")
+    write_report(str(folder), rows)
+    for path in {*folder.glob("*.csv")} - {folder / "evaluations.csv"}:
+        variants = read_rows(path)
+        presets = {row.preset.split(",")[0] for row in variants}  # "preset, variant"
+        for env in sorted({row.env for row in variants}):
+            picture = folder / f"{env}-{path.stem.rpartition('-')[2]}.png"
+            of_presets = [row for row in rows if row.preset in presets]
+            draw_curves(of_presets + variants, env, str(picture))
 
 
 def draw(task):
