@@ -28,6 +28,7 @@ from chainertrpo.comparison import (
     write_report,
     write_rows,
 )
+from chainertrpo.comparison.statistics import scipy_stats
 from chainertrpo.experiments import BadEnvironmentError, available_cores
 
 
@@ -76,6 +77,7 @@ def main():
     args = parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
     try:
+        scipy_stats()  # before anything is trained
         folders, failed = train(args)
         for folder, line in failed.items():
             print(f"failed  {folder}: {line}; see log.txt there", file=sys.stderr)
@@ -86,7 +88,7 @@ def main():
         print(f"rows    {path}")
     except KeyboardInterrupt:
         sys.exit("\nstopped; the same command goes on")
-    except (BadEnvironmentError, OSError, ValueError) as error:
+    except (BadEnvironmentError, ImportError, OSError, ValueError) as error:
         sys.exit(f"error: {error}")
     sys.exit(1 if failed else 0)
 

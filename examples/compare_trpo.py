@@ -34,6 +34,7 @@ from chainertrpo.comparison import (
     write_report,
     write_rows,
 )
+from chainertrpo.comparison.statistics import scipy_stats
 from chainertrpo.experiments import BadEnvironmentError, available_cores
 
 
@@ -109,6 +110,7 @@ def main():
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
     failed = {}
     try:
+        scipy_stats()  # before anything is trained
         also = [row for path in args.also for row in read_rows(path)]
         folders = make_plan(
             args.outdir,
@@ -130,7 +132,7 @@ def main():
         print(f"rows    {path}")
     except KeyboardInterrupt:
         sys.exit("\nstopped; the same command goes on")
-    except (BadEnvironmentError, OSError, ValueError) as error:
+    except (BadEnvironmentError, ImportError, OSError, ValueError) as error:
         sys.exit(f"error: {error}")
     for folder, line in failed.items():
         print(f"failed  {folder}: {line}; see log.txt there", file=sys.stderr)

@@ -256,3 +256,20 @@ def test_a_report_of_any_id(tmp_path):
     text = write_report(str(tmp_path), rows)
     assert "![../ns/Id-v1](--ns-Id-v1.png)" in text and r"a\|b" in text
     assert sorted(os.listdir(tmp_path)) == ["--ns-Id-v1.png", "table.md"]
+
+
+def test_scipy_is_imported_only_to_report():
+    """And where it is lacking, the command says so before it trains."""
+    code = "import sys, chainertrpo.comparison.training as training; "
+    code += "print('scipy.stats' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == "False", done.stderr
+    code = (
+        "import sys; sys.modules['scipy.stats'] = None; import runpy; sys.argv[1:] = []"
+    )
+    code += "; runpy.run_path('examples/compare_trpo.py', run_name='__main__')"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT
+    )
+    assert done.returncode == 1 and "pip install scipy" in done.stderr
+    assert "Traceback" not in done.stderr and not done.stdout

@@ -3,6 +3,17 @@
 import numpy
 
 
+def scipy_stats():
+    """Import ``scipy.stats``, without which nothing is reported, or name the remedy."""
+    try:
+        import scipy.stats
+    except ImportError as error:
+        raise ImportError(
+            f"tables and curves of comparisons need SciPy: {error}. pip install scipy"
+        ) from error
+    return scipy.stats
+
+
 def mean(values, axis=0):
     """Σᵢ xᵢ / n along an axis.
 
@@ -39,9 +50,7 @@ def interquartile_mean(values, axis=0):
     array
         Without that axis.
     """
-    import scipy.stats
-
-    return scipy.stats.trim_mean(numpy.asarray(values, float), 0.25, axis=axis)
+    return scipy_stats().trim_mean(numpy.asarray(values, float), 0.25, axis=axis)
 
 
 def standard_error(values):
@@ -57,9 +66,7 @@ def standard_error(values):
     float
         nan for one run.
     """
-    import scipy.stats
-
-    return float(scipy.stats.sem(values)) if len(values) > 1 else float("nan")
+    return float(scipy_stats().sem(values)) if len(values) > 1 else float("nan")
 
 
 def bootstrap(values, statistic, rng, *, strata=None, level=0.95, n_samples=2000):
@@ -94,8 +101,6 @@ def bootstrap(values, statistic, rng, *, strata=None, level=0.95, n_samples=2000
     ValueError
         `level` is not in (0, 1), a task has fewer than two runs, or there is no draw.
     """
-    import scipy.stats
-
     values = numpy.asarray(values, float)
     strata = numpy.zeros(len(values)) if strata is None else numpy.asarray(strata)
     samples = [values[strata == stratum] for stratum in numpy.unique(strata)]
@@ -109,16 +114,20 @@ def bootstrap(values, statistic, rng, *, strata=None, level=0.95, n_samples=2000
     def of_all(*drawn, axis):
         return statistic(numpy.concatenate(drawn, axis=axis), axis=axis)
 
-    interval = scipy.stats.bootstrap(
-        samples,
-        of_all,
-        axis=0,
-        vectorized=True,
-        n_resamples=n_samples,
-        confidence_level=level,
-        method="percentile",
-        random_state=rng,
-    ).confidence_interval
+    interval = (
+        scipy_stats()
+        .bootstrap(
+            samples,
+            of_all,
+            axis=0,
+            vectorized=True,
+            n_resamples=n_samples,
+            confidence_level=level,
+            method="percentile",
+            random_state=rng,
+        )
+        .confidence_interval
+    )
     return interval.low, interval.high
 
 

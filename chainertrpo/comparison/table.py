@@ -224,7 +224,7 @@ def _value(place, name, text):
     kind, *optional = getattr(_TYPES[name], "__args__", (_TYPES[name],))
     if not text and optional:
         return None
-    if kind is str and (text or name == "version"):
+    if kind is str and text.isprintable() and (text or name == "version"):
         return text
     try:
         value = kind(text)
