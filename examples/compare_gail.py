@@ -18,16 +18,8 @@ import os
 import signal
 import sys
 
-from chainertrpo.comparison import (
-    STUDIES,
-    plan_experts,
-    plan_study,
-    record_for,
-    rows_of,
-    run_all,
-    write_report,
-    write_rows,
-)
+from chainertrpo.comparison import STUDIES, rows_of, run_all, write_report, write_rows
+from chainertrpo.comparison.imitation import plan_experts, plan_study, record_for
 from chainertrpo.comparison.statistics import scipy_stats
 from chainertrpo.experiments import BadEnvironmentError, available_cores
 

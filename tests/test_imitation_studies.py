@@ -12,17 +12,11 @@ from chainertrpo.comparison import (
     STUDIES,
     Row,
     Task,
-    draw_profiles,
-    draw_scores,
-    draw_study,
     grid,
     imitation,
     markdown_report,
-    plan_experts,
-    plan_study,
     read_rows,
     read_run,
-    record_for,
     rows_of,
     run_all,
     studies,
@@ -31,10 +25,17 @@ from chainertrpo.comparison import (
     write_rows,
 )
 from chainertrpo.comparison.builders import build_imitator, episodes_of_seed
-from chainertrpo.comparison.imitation import push_with_velocity, record
+from chainertrpo.comparison.imitation import (
+    plan_experts,
+    plan_study,
+    push_with_velocity,
+    record,
+    record_for,
+)
 from chainertrpo.comparison.published import paper
 from chainertrpo.comparison.runs import is_finished, step_of
 from chainertrpo.comparison.studies import EXPERT_TASKS, reached, study_of
+from chainertrpo.comparison.study_curves import draw_profiles, draw_scores, draw_study
 from chainertrpo.data import read_json
 from chainertrpo.experiments import make_env, read_table
 from chainertrpo.experiments.recording import record_episodes

@@ -10,13 +10,13 @@ from chainertrpo.comparison import (
     Row,
     make_plan,
     markdown_report,
-    plan_study,
     read_rows,
     read_run,
     rows_of,
     write_report,
     write_rows,
 )
+from chainertrpo.comparison.imitation import plan_study
 from chainertrpo.comparison.studies import study_of
 from chainertrpo.data import BadFileError, file_name, read_json, write_json
 

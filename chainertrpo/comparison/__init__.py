@@ -2,7 +2,6 @@
 
 from chainertrpo.comparison.curves import draw_curves
 from chainertrpo.comparison.grid import Algorithm, Grid, Setting, make_plan, runs_of
-from chainertrpo.comparison.imitation import plan_experts, plan_study, record_for
 from chainertrpo.comparison.output import STATISTICS, write_report
 from chainertrpo.comparison.published import Published, published
 from chainertrpo.comparison.report import markdown_report
@@ -17,7 +16,6 @@ from chainertrpo.comparison.statistics import (
     standard_error,
 )
 from chainertrpo.comparison.studies import STUDIES
-from chainertrpo.comparison.study_curves import draw_profiles, draw_scores, draw_study
 from chainertrpo.comparison.table import COLUMNS, Row, read_rows, write_rows
 from chainertrpo.comparison.tasks import TASK, TASKS, Task
 
@@ -36,20 +34,14 @@ __all__ = [
     "Task",
     "bootstrap",
     "draw_curves",
-    "draw_profiles",
-    "draw_scores",
-    "draw_study",
     "interquartile_mean",
     "make_plan",
     "markdown_report",
     "mean",
     "performance_profile",
-    "plan_experts",
-    "plan_study",
     "published",
     "read_rows",
     "read_run",
-    "record_for",
     "rows_of",
     "run_all",
     "runs_of",

@@ -47,20 +47,7 @@ PLAYERS = {"MountainCar-v0": push_with_velocity}
 
 
 def plan_experts(outdir, envs):
-    """Write the folders of the experts that are not there yet.
-
-    Parameters
-    ----------
-    outdir : str
-        The experts' folder.
-    envs : sequence of str
-        Keys of `EXPERT_TASKS`.
-
-    Returns
-    -------
-    list of str
-        A folder an environment.
-    """
+    """Write the folders of the experts that are not there yet: one an environment."""
     folders = []
     for env in envs:
         task = EXPERT_TASKS[env]
@@ -74,23 +61,8 @@ def plan_experts(outdir, envs):
 def plan_study(outdir, name, experts, seeds=None, steps=None):
     """Write the folders of a study's runs that are not there yet.
 
-    Parameters
-    ----------
-    outdir : str
-        The study's folder.
-    name : str
-        A key of `STUDIES`.
-    experts : str
-        Of `plan_experts`.
-    seeds : sequence of int, optional
-        Instead of the study's.
-    steps : int, optional
-        Instead of the study's, for GAIL runs.
-
-    Returns
-    -------
-    list of str
-        The folders, in the order of `runs_of`.
+    They come in the order of `runs_of`.  ``experts`` is the folder of `plan_experts`;
+    ``seeds`` and ``steps`` (of GAIL runs) are instead of the study's.
     """
     grid = STUDIES[name]
     if seeds is not None:
@@ -107,25 +79,17 @@ def plan_study(outdir, name, experts, seeds=None, steps=None):
     return claim_all(outdir, runs)
 
 
-def prepare(agent, run, env):
+def prepare(agent, run, make):
     """Let an expert begin as a clone of a scripted player, where there is one."""
     player = PLAYERS.get(run.env) if run.label == EXPERT else None
     if player is not None:
-        played = record_episodes(env, player, 20, seed=_RECORDING_SEED)
+        played = record_episodes(make(), player, 20, seed=_RECORDING_SEED)
         print(f"the scripted player: {numpy.mean(played.returns)}", flush=True)
         print(clone_expert(agent, played, Cloning(20)), flush=True)
 
 
 def record_for(name, experts):
-    """Record what the runs of a study will read.
-
-    Parameters
-    ----------
-    name : str
-        A key of `STUDIES`.
-    experts : str
-        Of `plan_experts`; all are trained.
-    """
+    """Record what the runs of a study will read, once its experts are trained."""
     grid = STUDIES[name]
     for task in grid.tasks:
         folder = os.path.join(experts, file_name(task.env))

@@ -3,7 +3,7 @@
 import collections
 import operator
 
-from chainertrpo.comparison.published import PAPER, paper, published
+from chainertrpo.comparison.published import PAPER, base_name, paper, published
 from chainertrpo.comparison.runs import BC, NONE
 from chainertrpo.comparison.statistics import (
     bootstrap,
@@ -17,15 +17,8 @@ from chainertrpo.comparison.tasks import TASKS
 import numpy
 
 ALGORITHMS = ("TRPO", "NPG", "PPO")
-HEAD = (
-    "settings or source",
-    "version",
-    "steps",
-    "runs",
-    "mean ± spread",
-    "IQM [95 % interval]",
-)
-HEAD += ("evaluation",)
+HEAD = ["settings or source", "version", "steps", "runs", "mean ± spread"]
+HEAD += ["IQM [95 % interval]", "evaluation"]
 HOW = {FINAL: "actions sampled", DETERMINISTIC: "most probable actions"}
 _ONE_A_STEP = ("CartPole", "MountainCar")  # ±1 a step: |return| is an episode's length
 _OF_RUNS = (
@@ -88,8 +81,8 @@ def _comparison(rows, env, rng):
             error = f" ± {_short(standard_error(scores))}" if len(scores) > 1 else ""
             iqm = _interval(scores, rng, _short)
             how = f"{found[-1].n} episodes a run, {HOW[kind]}"
-            version, n = "v" + env.rpartition("-v")[2], len(scores)
-            line = [f"**{runner} {preset}**", version, f"{steps:,}", n]
+            version = env[len(base_name(env)) + 1 :]
+            line = [f"**{runner} {preset}**", version, f"{steps:,}", len(scores)]
             lines.append([*line, _short(numpy.mean(scores)) + error, iqm, how])
             last = max(last, steps)
     for row in _nearest(published(env, ALGORITHMS), last):

@@ -145,20 +145,16 @@ class _Progress:
         for folder, run in self.runs.items():
             if folder in failed or run.steps <= steps[folder]:
                 continue
-            speed = self._speed(run.env) or self._speed(None)
+            there = [f for f in self.spent if self.runs[f].env == run.env]
+            speed = self._speed(there) or self._speed(self.spent)
             if not speed:
                 return "?"
             left += (run.steps - steps[folder]) / speed
         return tqdm.tqdm.format_interval(left / self.jobs)
 
-    def _speed(self, env):
-        chosen = [
-            spent
-            for folder, spent in self.spent.items()
-            if env is None or self.runs[folder].env == env
-        ]
-        seconds = sum(seconds for seconds, _ in chosen)
-        return sum(steps for _, steps in chosen) / seconds if seconds else 0.0
+    def _speed(self, folders):
+        seconds, steps = map(sum, zip((0, 0), *(self.spent[f] for f in folders)))
+        return steps / seconds if seconds else 0.0
 
 
 def _name(folder):

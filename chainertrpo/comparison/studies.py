@@ -147,23 +147,7 @@ def reached(rows, level):
 
 
 def study_of(rows):
-    """The study whose rows these are: of a comparison of presets None.
-
-    Parameters
-    ----------
-    rows : sequence of Row
-        At least one.
-
-    Returns
-    -------
-    Grid or None
-        One of `STUDIES`.
-
-    Raises
-    ------
-    ValueError
-        They are of several studies, or of one that there is not.
-    """
+    """The one of `STUDIES` whose rows these are; of a comparison of presets None."""
     names = {row.study for row in rows}
     if names == {None}:
         return None

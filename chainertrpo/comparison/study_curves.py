@@ -29,25 +29,11 @@ _WORDS = {
 
 
 def draw_study(rows, path, x="steps"):
-    """Draw the curves of an imitation study in panels.
+    """Draw the curves of an imitation study in panels; ``x`` is ``steps`` or ``elapsed``.
 
     They are below each other by environment and horizon, beside each other by expert
     where there are several, else by the number of trajectories.  A clone is a horizontal
     line.
-
-    Parameters
-    ----------
-    rows : sequence of Row
-        The table.
-    path : str
-        Of the picture.
-    x : str
-        ``steps`` or ``elapsed``.
-
-    Returns
-    -------
-    str
-        `path`.
     """
     across = _expert if len({row.expert for row in rows}) > 1 else _trajectories
     downs, acrosses = [list(dict.fromkeys(map(of, rows))) for of in (_task, across)]
@@ -110,20 +96,7 @@ def _expert(row):
 
 
 def draw_scores(rows, path):
-    """Draw expert-normalised scores against the number of trajectories.
-
-    Parameters
-    ----------
-    rows : sequence of Row
-        With final ones.
-    path : str
-        Of the picture.
-
-    Returns
-    -------
-    str
-        `path`.
-    """
+    """Draw expert-normalised scores against the number of trajectories."""
     envs = list(dict.fromkeys(row.env for row in rows))
     figure, panels = new_figure(1, len(envs), (4.3, 3.9))
     for env, axes in zip(envs, panels[0]):
@@ -171,18 +144,6 @@ def draw_profiles(rows, path):
     """Draw performance profiles over all tasks: the fraction of runs scoring above τ.
 
     Agarwal et al. 2021, section 4.2; runs are drawn within each task.
-
-    Parameters
-    ----------
-    rows : sequence of Row
-        With final ones, of an imitation study: scores are normalised.
-    path : str
-        Of the picture.
-
-    Returns
-    -------
-    str
-        `path`.
     """
     panels_of = cells(rows, FINAL, _trajectories)
     rng = numpy.random.default_rng(0)

@@ -38,16 +38,10 @@ from chainertrpo.experiments import (
 
 
 def train(folder):
-    """Train and evaluate what a folder's ``config.json`` says; go on if it was begun.
-
-    Parameters
-    ----------
-    folder : str
-        Of `claim`, not finished.
-    """
+    """Train and evaluate what a folder's ``config.json`` says; go on if it was begun."""
     run = read_run(folder)
     agent, make, settings = build(folder, run)
-    prepare(agent, run, make())
+    prepare(agent, run, make)
     learn(folder, run, agent, make, scheduled(settings, run.steps))
 
 
