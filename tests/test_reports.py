@@ -130,7 +130,7 @@ def test_a_damaged_table_gives_one_named_error_or_rows(tmp_path, study):
     write_rows(path, rows[::7])
     whole = path.read_bytes()
     refused = 0
-    for i in range(2000):
+    for i in range(1000):
         path.write_bytes(damaged(rng, whole))
         try:
             found = read_rows(path)
@@ -138,12 +138,12 @@ def test_a_damaged_table_gives_one_named_error_or_rows(tmp_path, study):
             refused += 1
             assert str(path) in str(error) and "expected" in str(error)
             continue
-        if i % 40 == 0 and found:
+        if i % 25 == 0 and found:
             try:
                 markdown_report(found)
             except ValueError as error:
                 assert "expected the rows of one study" in str(error)  # noqa: PT017
-    assert refused > 500
+    assert refused > 250
 
 
 def cases(tmp_path):
@@ -178,14 +178,14 @@ def test_a_damaged_run_gives_one_named_error_or_rows(tmp_path):
         assert len(rows_of(folder)) == 3
         whole = pathlib.Path(path).read_bytes()
         refused = 0
-        for _ in range(400):
+        for _ in range(250):
             pathlib.Path(path).write_bytes(damaged(rng, whole))
             try:
                 rows_of(folder)
             except BadFileError as error:
                 refused += 1
                 assert os.path.basename(path) in str(error), error
-        assert refused > 30, path
+        assert refused > 20, path
         pathlib.Path(path).write_bytes(whole)
 
 
@@ -199,9 +199,9 @@ def test_a_damaged_run_gives_one_named_error_or_rows(tmp_path):
         ("eval_n_runs", True, "expected eval_n_runs as int >= 1, got True"),
         ("changes", [], r"expected changes as dict, got \[\]"),
         ("changes", {"stpe": {}}, "Did you mean step"),
-        ("changes", {"step": 3}, "expected settings that there are"),
+        ("changes", {"step": 3}, "expected settings that exist"),
         ("preset", "gpn", "expected a preset of"),
-        ("method", "dagger", "expected settings that there are"),
+        ("method", "dagger", "expected settings that exist"),
         ("env", None, "expected env as str, got None"),
     ],
 )
@@ -212,9 +212,16 @@ def test_an_edited_config_is_named(tmp_path, name, value, message):
     with pytest.raises(BadFileError, match=message) as caught:
         read_run(folder)
     assert path in str(caught.value)
+
+
+def test_an_edited_config_is_one_line_on_the_command_line(tmp_path):
+    (folder,) = make_plan(tmp_path, ["npg"], ["CartPole-v1"], [0])
+    path = os.path.join(folder, "config.json")
+    write_json(path, [])
     flags = ["--presets", "npg", "--envs", "CartPole-v1", "--seeds", 0]
     done = run("examples/compare_trpo.py", *flags, "--outdir", tmp_path, code=1)
-    assert done.stderr.startswith("error: ") and "Traceback" not in done.stderr
+    assert done.stderr.startswith(f"error: {path}: expected the run of a comparison")
+    assert "Traceback" not in done.stderr
 
 
 def test_the_runs_of_earlier_versions_are_read(tmp_path):

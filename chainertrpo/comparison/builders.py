@@ -1,4 +1,4 @@
-"""From what a run's ``config.json`` says to its agent and its environment."""
+"""Build the agent and the environment that a run's ``config.json`` describes."""
 
 import dataclasses
 import functools

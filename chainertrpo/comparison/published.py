@@ -32,9 +32,9 @@ class Published(typing.NamedTuple):
         ``standard error``, ``standard deviation over seeds``, ``standard deviation over
         episodes`` or ``not stated``; empty without a spread.
     setting : str
-        How it was evaluated, and what else one has to know.
+        How it was evaluated, and what else matters.
     source : str
-        Where it stands.
+        Where it was published.
     """
 
     env: str

@@ -72,7 +72,7 @@ def markdown_report(rows, pictures=None, rng=None):
 
 
 def _comparison(rows, env, rng):
-    """A line for each of ours, and for each that was published."""
+    """A line for each of our settings, then one for each published score."""
     lines, last = [], 0
     for kind in (FINAL, DETERMINISTIC):
         by = operator.attrgetter("runner", "preset", "steps")
@@ -97,7 +97,7 @@ def _comparison(rows, env, rng):
 
 
 def _nearest(rows, steps):
-    """Of a source's learning curve, its point nearest to where we are."""
+    """Keep of each source's learning curve the point nearest to our number of steps."""
     sources = collections.defaultdict(list)
     for row in rows:
         sources[row.source, row.version, row.algorithm].append(row)
@@ -124,7 +124,7 @@ def _imitation(rows, rng):
 
 
 def _columns(rows):
-    """What makes a cell; columns that are the same everywhere are left out."""
+    """The columns that tell cells apart, by their titles."""
     columns = {
         "trajectories": lambda row: row.trajectories,
         "method": name_of,
@@ -156,7 +156,7 @@ def _cells(rows, kind, columns):
 
 
 def _scores(rows, theirs, ends, rng):
-    """A line for each cell, and what the paper has beside it."""
+    """A line for each cell, with the paper's score beside it."""
     columns = _columns(rows)
     greedy = _cells(rows, DETERMINISTIC, columns)
     head = [

@@ -91,7 +91,7 @@ _POSITIVE += ("fixed_horizon", "trajectories", "every")
 
 @contextlib.contextmanager
 def reading(path, what):
-    """Turn whatever content that is not as expected raises into a BadFileError."""
+    """Name the file in a BadFileError, whatever error its content causes."""
     try:
         yield
     except BadFileError:
@@ -171,13 +171,13 @@ def read_run(folder):
         if type(value) not in kinds or (type(value) is int and value < low):
             kind = f"{kinds[0].__name__}{f' >= {low}' * (int in kinds)}"
             raise BadFileError(f"{path}: expected {name} as {kind}, got {value!r}.")
-    with reading(path, "settings that there are"):
+    with reading(path, "settings that exist"):
         check_settings(run)
     return run
 
 
 def check_settings(run):
-    """Mistakes in settings are to come here, not in ten processes."""
+    """Raise here, before ten processes do, where a setting does not exist."""
     if run.method is None:
         settings_of(run.preset, **run.changes)
         return

@@ -41,7 +41,7 @@ _CLASSIC = {"ho2016": _BATCH, "ho2016-ppo": _BATCH}
 _SLOWER = {**_BATCH, "discriminator": {"learning_rate": 3e-3}}
 _MOUNTAIN = {
     "ho2016": _SLOWER,
-    # With batches of 2000, 64 rows and Adam's 3e-4 one seed in five never arrived.
+    # With batches of 2000, minibatches of 64 and Adam's 3e-4 one seed in five failed.
     "ho2016-ppo": {
         **_SLOWER,
         "agent": {"update_interval": 5000},
@@ -49,8 +49,8 @@ _MOUNTAIN = {
         "optimizer": {"alpha": 1e-3},
     },
 }
-# A beginner has fallen in 19 of 20 steps of 500: large batches, and a discriminator that
-# is fitted better, show it what there is to gain before.
+# In episodes of 500 steps a beginner has fallen before 19 of 20 of them; it takes large
+# batches and a better fitted discriminator to learn from the rest.
 _FALLEN = {
     "ho2016": {
         "agent": {"update_interval": 5000},
