@@ -112,15 +112,14 @@ def _nearest(rows, steps):
 def _imitation(rows, rng):
     first = rows[0]
     ends = f"Expert {first.expert_mean:.1f}, random player {first.random_mean:.1f}."
-    theirs = {}, None, ""
-    if len({row.reward for row in rows}) == 1:  # the paper has one form a task
-        theirs = paper(first.env)
-    if theirs[1]:
+    one_form = len({row.reward for row in rows}) == 1  # as the paper has in each task
+    theirs, low_high, version = paper(first.env) if one_form else ({}, None, "")
+    if low_high:
         ends += (
-            f" Published ({PAPER}, on {theirs[2]}, most probable actions): expert "
-            f"{theirs[1][1]:.1f}, random player {theirs[1][0]:.1f}."
+            f" Published ({PAPER}, on {version}, most probable actions): expert "
+            f"{low_high[1]:.1f}, random player {low_high[0]:.1f}."
         )
-    return [ends, _scores(rows, theirs[0], theirs[1], rng), *_moments(rows)]
+    return [ends, _scores(rows, theirs, low_high, rng), *_moments(rows)]
 
 
 def _columns(rows):
@@ -213,8 +212,8 @@ def _moments(rows):
         lines.append([seed, *at])
     text = (
         f"Evaluations of the curve first reach a mean of {level:.1f} at (seconds: of "
-        "training, evaluations among them):"
     )
+    text += "training, evaluations among them):"
     return [text, _table(("seed", "steps", "seconds"), lines, right=range(3))]
 
 
@@ -236,12 +235,12 @@ def _spread(values, digits=1):
     return f"{mean} ± {standard_error(values):.{digits}f}"
 
 
+def _two_digits(x):
+    return f"{round(x, 2) + 0.0:.2f}"  # no −0.00
+
+
 def _short(x):
     return f"{x:.1f}" if abs(x) < 1000 else f"{x:.0f}"
-
-
-def _two_digits(x):
-    return f"{round(x, 2) + 0.0:.2f}"
 
 
 def _table(head, lines, right=()):
