@@ -22,7 +22,8 @@ MUJOCO = [
 # gymnasium[box2d] would bring pygame-ce, which overwrites the files of pygame.
 BOX2D = ["box2d>=2.3.10", "pygame"]
 NOTEBOOKS = ["nbclient", "nbformat", "ipykernel"]
-TEST = [*MUJOCO, *BOX2D, *NOTEBOOKS, "h5py", "pytest>=7", "pytest-xdist>=3.2", "scipy"]
+COMPARE = ["scipy>=1.10"]
+TEST = [*MUJOCO, *BOX2D, *NOTEBOOKS, *COMPARE, "h5py", "pytest>=7", "pytest-xdist>=3.2"]
 
 setup(
     name="chainertrpo",
@@ -49,6 +50,7 @@ setup(
         "cuda12": ["cupy-cuda12x>=12"],
         # No CuPy for CUDA 13 has been built for older Pythons.
         "cuda13": ["cupy-cuda13x[ctk]>=14; python_version >= '3.10'"],
+        "compare": COMPARE,
         "video": ["moviepy", "pygame"],
         "record": BOX2D,
         "demos": ["h5py", "minari; python_version >= '3.9'"],

@@ -18,26 +18,9 @@ import os
 import signal
 import sys
 
-from chainertrpo.comparison import run_all, write_rows
-from chainertrpo.comparison.experts import plan_experts
-from chainertrpo.comparison.imitation_curves import (
-    across_by_expert,
-    across_by_trajectories,
-    down_by_env,
-    draw_grid,
-    draw_scores,
-)
-from chainertrpo.comparison.imitation_plan import (
-    ImitationRow,
-    environments,
-    imitation_rows,
-    plan_study,
-    record_for,
-)
-from chainertrpo.comparison.imitation_report import imitation_report
-from chainertrpo.comparison.imitation_studies import STUDIES
-from chainertrpo.data import BadFileError
-from chainertrpo.data.files import write_atomically
+from chainertrpo.comparison import STUDIES, rows_of, run_all, write_report, write_rows
+from chainertrpo.comparison.imitation import plan_experts, plan_study, record_for
+from chainertrpo.comparison.statistics import scipy_stats
 from chainertrpo.experiments import BadEnvironmentError, available_cores
 
 
@@ -68,49 +51,17 @@ def parse_args():
 
 def train(args):
     """Train what is not finished: first the experts, then those who imitate them."""
-    experts = plan_experts(args.experts, environments(args.study))
-    failed = {}
+    envs = dict.fromkeys(task.env for task in STUDIES[args.study].tasks)
+    experts, failed = plan_experts(args.experts, envs), {}
     if not args.only_report:
-        failed = run_all(experts, args.jobs, program="chainertrpo.comparison.experts")
+        failed = run_all(experts, args.jobs)
     if failed:
         return [], failed
     folders = plan_study(args.outdir, args.study, args.experts, args.seeds, args.steps)
     if not args.only_report:
         record_for(args.study, args.experts)
-        failed = run_all(folders, args.jobs, program="chainertrpo.comparison.imitation")
+        failed = run_all(folders, args.jobs)
     return folders, failed
-
-
-def report(folders, args):
-    """Write the tidy table, the pictures and the Markdown table."""
-    rows = [row for folder in folders for row in imitation_rows(folder)]
-    if not rows:
-        sys.exit("error: there is no evaluation yet")
-    write_rows(os.path.join(args.outdir, "evaluations.csv"), rows, ImitationRow)
-    pictures = draw(rows, args)
-    text = imitation_report(rows, args.study, pictures)
-    write_atomically(os.path.join(args.outdir, "table.md"), text.encode("utf-8"))
-    print(text)
-    print(f"table   {args.outdir}/table.md")
-    print(f"rows    {args.outdir}/evaluations.csv")
-
-
-def draw(rows, args):
-    """Draw a study's pictures; return their names."""
-    across = (
-        across_by_expert if args.study == "reward-forms" else across_by_trajectories
-    )
-    grids = {"curves.png": "steps"}
-    if args.study == "cartpole-ppo":
-        grids["seconds.png"] = "elapsed"
-    for name, x in grids.items():
-        path = os.path.join(args.outdir, name)
-        draw_grid(rows, path, down=down_by_env, across=across, x=x)
-    names = list(grids)
-    if args.study == "classic":
-        draw_scores(rows, os.path.join(args.outdir, "scores.png"))
-        names.insert(0, "scores.png")
-    return names
 
 
 def main():
@@ -118,13 +69,18 @@ def main():
     args = parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
     try:
+        scipy_stats()  # before anything is trained
         folders, failed = train(args)
         for folder, line in failed.items():
             print(f"failed  {folder}: {line}; see log.txt there", file=sys.stderr)
-        report(folders, args)
+        rows = [row for folder in folders for row in rows_of(folder)]
+        print(write_report(args.outdir, rows))
+        path = os.path.join(args.outdir, "evaluations.csv")
+        write_rows(path, rows)
+        print(f"rows    {path}")
     except KeyboardInterrupt:
         sys.exit("\nstopped; the same command goes on")
-    except (BadEnvironmentError, BadFileError, FileNotFoundError, ValueError) as error:
+    except (BadEnvironmentError, ImportError, OSError, ValueError) as error:
         sys.exit(f"error: {error}")
     sys.exit(1 if failed else 0)
 

@@ -25,22 +25,17 @@ import sys
 from chainertrpo import PRESETS
 from chainertrpo.agents import describe_presets
 from chainertrpo.comparison import (
+    STATISTICS,
     TASK,
-    draw_curves,
-    interquartile_mean,
     make_plan,
-    markdown_report,
-    mean,
     read_rows,
     rows_of,
     run_all,
+    write_report,
     write_rows,
 )
-from chainertrpo.data import BadFileError
-from chainertrpo.data.files import write_atomically
+from chainertrpo.comparison.statistics import scipy_stats
 from chainertrpo.experiments import BadEnvironmentError, available_cores
-
-STATISTICS = {"iqm": (interquartile_mean, "IQM"), "mean": (mean, "mean")}
 
 
 def parse_args():
@@ -109,35 +104,14 @@ def parse_args():
     return args
 
 
-def report(folders, args):
-    """Write the tidy table, the curves and the Markdown table."""
-    rows = [row for folder in folders for row in rows_of(folder)]
-    for path in args.also:
-        rows += read_rows(path)
-    if not rows:
-        sys.exit("error: there is no evaluation yet")
-    write_rows(os.path.join(args.outdir, "evaluations.csv"), rows)
-    statistic, name = STATISTICS[args.statistic]
-    pictures = {env: f"{env}.png" for env in sorted({row.env for row in rows})}
-    for env, picture in pictures.items():
-        path = os.path.join(args.outdir, picture)
-        draw_curves(rows, env, path, statistic=statistic, name=name)
-    text = markdown_report(rows, pictures)
-    write_atomically(os.path.join(args.outdir, "table.md"), text.encode("utf-8"))
-    print(text)
-    print(f"table   {args.outdir}/table.md")
-    print(
-        f"curves  {', '.join(os.path.join(args.outdir, p) for p in pictures.values())}"
-    )
-    print(f"rows    {args.outdir}/evaluations.csv")
-
-
 def main():
     """Run; a mistake of the user is one line, not a traceback."""
     args = parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
     failed = {}
     try:
+        scipy_stats()  # before anything is trained
+        also = [row for path in args.also for row in read_rows(path)]
         folders = make_plan(
             args.outdir,
             args.presets,
@@ -151,17 +125,14 @@ def main():
         )
         if not args.only_report:
             failed = run_all(folders, args.jobs)
-        report(folders, args)
+        rows = also + [row for folder in folders for row in rows_of(folder)]
+        print(write_report(args.outdir, rows, args.statistic))
+        path = os.path.join(args.outdir, "evaluations.csv")
+        write_rows(path, rows)
+        print(f"rows    {path}")
     except KeyboardInterrupt:
         sys.exit("\nstopped; the same command goes on")
-    except (
-        BadEnvironmentError,
-        BadFileError,
-        FileNotFoundError,
-        NotADirectoryError,
-        PermissionError,
-        ValueError,
-    ) as error:
+    except (BadEnvironmentError, ImportError, OSError, ValueError) as error:
         sys.exit(f"error: {error}")
     for folder, line in failed.items():
         print(f"failed  {folder}: {line}; see log.txt there", file=sys.stderr)

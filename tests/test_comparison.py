@@ -29,8 +29,7 @@ from chainertrpo.comparison import (
     write_rows,
 )
 from chainertrpo.comparison.curves import curve
-from chainertrpo.comparison.folders import is_finished, step_of
-from chainertrpo.comparison.runs import read_run
+from chainertrpo.comparison.runs import is_finished, read_run, step_of
 from chainertrpo.data import BadFileError, read_json
 from chainertrpo.experiments import BadEnvironmentError, read_table
 
@@ -80,7 +79,10 @@ def test_bootstrap_draws_whole_curves(rng):
     np.testing.assert_allclose([low[1] - low[0], high[1] - high[0]], 10, atol=1e-12)
 
 
-@pytest.mark.parametrize("settings", [{"level": 1.0}, {"level": 0}, {"n_samples": 0}])
+@pytest.mark.parametrize(
+    "settings",
+    [{"level": 1.0}, {"level": 0}, {"n_samples": 0}, {"strata": ["a", "b"]}],
+)
 def test_bootstrap_refuses(settings, rng):
     with pytest.raises(ValueError, match="expected 0 < level < 1"):
         bootstrap([1.0, 2.0], mean, rng, **settings)
@@ -128,7 +130,7 @@ def test_table_comes_back(tmp_path):
 @pytest.mark.parametrize(
     "old, new, message",
     [
-        ("runner,", "run,", "expected the columns runner,"),
+        ("runner,", "runer,", "expected the columns runner,.*Did you mean runner"),
         (",evaluation,", ",training,", "line 2: expected a kind"),
         (",100,", ",1e2,", "line 2: expected a number as steps, got '1e2'"),
         ("CartPole-v1,", "", "line 2: expected 14 cells, got 13"),
@@ -288,11 +290,11 @@ def test_a_killed_run_goes_on_and_ends_as_one_that_was_not(tmp_path, short_task)
         start_new_session=True,
     )
     deadline = time.monotonic() + 60
-    while step_of(killed) < 2600 and time.monotonic() < deadline:
+    while step_of(killed, read_run(killed)) < 2600 and time.monotonic() < deadline:
         time.sleep(0.005)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    assert not is_finished(killed) and step_of(killed) >= 2600
+    assert not is_finished(killed) and step_of(killed, read_run(killed)) >= 2600
     assert run_all([killed], 1) == {}
     assert without_time(killed) == without_time(whole)
     kl = read_table(os.path.join(whole, "scores.txt"))["average_kl"]

@@ -1,11 +1,16 @@
-"""Learning curves over runs: a line and its band, against steps and against time."""
+"""Learning curves with their bands, against steps and against time.
+
+In all pictures a thick line is a statistic over runs, the band around it the 95 % bootstrap
+interval, and a thin line or a dot one run.
+"""
 
 import collections
+import operator
 
 from chainertrpo.agents import PRESETS
 from chainertrpo.comparison.published import published
 from chainertrpo.comparison.statistics import bootstrap, interquartile_mean
-from chainertrpo.comparison.table import TRAINING
+from chainertrpo.comparison.table import TRAINING, cells, curve_of
 from chainertrpo.comparison.tasks import TASK, TASKS
 
 import numpy
@@ -16,20 +21,9 @@ POINTS = 100  # of a curve whose runs were evaluated at different places
 def curve(runs, x="steps"):
     """Bring the evaluations of several runs to common places.
 
-    Parameters
-    ----------
-    runs : list of (list of Row)
-        The evaluations of each run.
-    x : str
-        ``steps`` or ``elapsed``.
-
-    Returns
-    -------
-    grid : array, shape (n,)
-        From where the last run begins to where the first ends.  The places themselves
-        where they are the same in all runs.
-    scores : array, shape (len(runs), n)
-        Mean returns, linearly between evaluations.
+    They are the places themselves where all runs have the same, else `POINTS` from where
+    the last run begins to where the first ends, with mean returns linearly between
+    evaluations.  Returns the places (n,) and the returns (runs, n).
     """
     places = [numpy.array([getattr(row, x) for row in run], float) for run in runs]
     scores = [numpy.array([row.mean for row in run]) for run in runs]
@@ -40,34 +34,8 @@ def curve(runs, x="steps"):
     return grid, numpy.array([numpy.interp(grid, p, s) for p, s in zip(places, scores)])
 
 
-def group(rows, kind, by=("runner", "preset")):
-    """Sort the rows of a kind into groups, and those into runs.
-
-    Parameters
-    ----------
-    rows : iterable of Row
-        The table.
-    kind : str
-        Which rows.
-    by : sequence of str
-        The columns whose values make a group.
-
-    Returns
-    -------
-    dict of tuple to (list of (list of Row))
-        By the values of those columns; a run is one seed, its rows by steps.
-    """
-    groups = collections.defaultdict(lambda: collections.defaultdict(list))
-    for row in sorted(rows, key=lambda row: row.steps):
-        if row.kind == kind:
-            groups[tuple(getattr(row, name) for name in by)][row.seed].append(row)
-    return {key: list(runs.values()) for key, runs in groups.items()}
-
-
 def draw_curves(rows, env, path, *, statistic=interquartile_mean, name="IQM", rng=None):
     """Draw the curves of one environment, and what was published for it.
-
-    A thick line is the statistic over runs, a thin one a run.
 
     Parameters
     ----------
@@ -95,22 +63,19 @@ def draw_curves(rows, env, path, *, statistic=interquartile_mean, name="IQM", rn
     ValueError
         There is no evaluation of that environment.
     """
-    import matplotlib.figure
-
     rows = [row for row in rows if row.env == env]
-    groups = group(rows, TRAINING)
+    groups = cells(rows, TRAINING, operator.attrgetter("runner", "preset"))
     if not groups:
         raise ValueError(f"expected evaluations of {env} in the table, got none.")
     rng = rng or numpy.random.default_rng(0)
-    figure = matplotlib.figure.Figure(figsize=(12, 4.6), layout="constrained")
-    by_steps, by_time = figure.subplots(1, 2, sharey=True)
-    for i, (key, runs) in enumerate(sorted(groups.items())):
-        count = f"{len(runs)} run{'s' * (len(runs) > 1)}"
-        label = f"{' '.join(key)} ({count})"
-        _line(by_steps, *curve(runs), statistic, rng, f"C{i % 10}", label)
-        if all(row.elapsed is not None for run in runs for row in run):
-            timed = curve(runs, "elapsed")
-            _line(by_time, *timed, statistic, rng, f"C{i % 10}", None)
+    figure, panels = new_figure(1, 2, (6, 4.1))
+    by_steps, by_time = panels[0]
+    for i, (key, found) in enumerate(sorted(groups.items())):
+        runs, color = curve_of(found), f"C{i % 10}"
+        label = f"{' '.join(key)} ({len(runs)} run{'s' * (len(runs) > 1)})"
+        draw_line(by_steps, *curve(runs), statistic, rng, color, label)
+        if all(row.elapsed is not None for row in found):
+            draw_line(by_time, *curve(runs, "elapsed"), statistic, rng, color, None)
     _mark_published(by_steps, env, _algorithms(rows))
     for axes, x in ((by_steps, "environment steps"), (by_time, "seconds of training")):
         if env in TASKS:
@@ -118,15 +83,13 @@ def draw_curves(rows, env, path, *, statistic=interquartile_mean, name="IQM", rn
         axes.set_xlabel(x)
         axes.set_xlim(left=0)
         axes.locator_params(axis="x", nbins=6)
-        axes.grid(alpha=0.3)
     by_steps.set_ylabel(f"return, {name} over runs, 95 % bootstrap band")
     figure.suptitle(env)
-    figure.legend(*_unique(by_steps), loc="outside right upper", fontsize=7)
-    figure.savefig(path, dpi=130)
-    return path
+    return save_figure(figure, panels, path, loc="outside right upper", fontsize=7)
 
 
-def _line(axes, grid, scores, statistic, rng, color, label):
+def draw_line(axes, grid, scores, statistic, rng, color, label):
+    """Draw runs (runs, n) at the places (n,): their statistic, its band, and each run."""
     style = {"color": color, "marker": "o" if len(grid) == 1 else None}
     axes.plot(grid, statistic(scores, axis=0), lw=1.6, label=label, **style)
     if len(scores) > 1:
@@ -135,16 +98,10 @@ def _line(axes, grid, scores, statistic, rng, color, label):
         axes.fill_between(grid, low, high, color=color, alpha=0.2, lw=0)
 
 
-def _unique(axes):
-    handles, labels = axes.get_legend_handles_labels()
-    kept = dict(zip(labels, handles))
-    return list(kept.values()), list(kept)
-
-
 def _algorithms(rows):
     """Whose published scores stand beside these: PPO's, TRPO's and NPG's, or both."""
     found = {
-        _algorithm(PRESETS[name])
+        "PPO" if "ppo" in name.split("-") else "TRPO"
         for row in rows
         for label in [TASKS[row.env].preset if row.preset == TASK else row.preset]
         for name in [label.split(",")[0]]  # a variant is called "preset, name"
@@ -152,12 +109,6 @@ def _algorithms(rows):
     }
     natural = ("TRPO", "NPG") if found != {"PPO"} else ()
     return natural + (("PPO",) if "PPO" in found else ())
-
-
-def _algorithm(preset):
-    """Its class; or PPO, if its values are fitted apart from the clipped surrogate."""
-    clips = "clip_eps" in (preset.get("step") or {})
-    return "PPO" if clips else preset["algorithm"]
 
 
 def _mark_published(axes, env, algorithms):
@@ -180,3 +131,29 @@ def _mark_published(axes, env, algorithms):
         spread = None if rows[0].spread is None else [rows[0].spread]
         style.update(ls="none", elinewidth=0.8, capsize=2, clip_on=False, zorder=5)
         axes.errorbar(steps, means, spread, label=label, **style)
+
+
+def new_figure(n_rows, n_columns, size):
+    """Make a figure of panels, each of that size in inches."""
+    import matplotlib.figure
+
+    whole = (size[0] * n_columns, size[1] * n_rows + 0.5)
+    figure = matplotlib.figure.Figure(figsize=whole, layout="constrained")
+    panels = figure.subplots(n_rows, n_columns, squeeze=False, sharey="row")
+    return figure, panels
+
+
+def save_figure(figure, panels, path, **place):
+    """Write a figure with one legend for all panels, what was published last in it."""
+    kept = {}
+    for axes in panels.ravel():
+        axes.grid(alpha=0.3)
+        for handle, label in zip(*axes.get_legend_handles_labels()):
+            kept[label] = handle
+    if not place:
+        kept = dict(sorted(kept.items(), key=lambda item: "published" in item[0]))
+        place = {"loc": "outside lower center", "fontsize": 9}
+        place["ncols"] = min(len(kept), 7)
+    figure.legend(kept.values(), kept.keys(), **place)
+    figure.savefig(path, dpi=130)
+    return path

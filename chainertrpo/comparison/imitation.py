@@ -1,202 +1,169 @@
-"""One run of an imitation study: ``python -m chainertrpo.comparison.imitation FOLDER``.
+"""What an imitation study has besides its grid: experts and their recordings.
 
-As in `comparison.training`, a killed run goes on from its newest checkpoint.  A clone is a
-run of no environment steps: it is fitted to the demonstrations and evaluated.
+An expert's folder is that of a run, and beside it stand its demonstrations, those of an
+"expert" that always takes action 0, and what the expert and a random player score.
 """
 
-import functools
 import os
-import typing
 
-from chainertrpo.agents import clone_expert, make_gail_agent
-from chainertrpo.comparison.folders import read_as
-from chainertrpo.comparison.training import fast, learn, main
-from chainertrpo.data import read_demonstrations, select
-from chainertrpo.experiments import make_env, scheduled
-from chainertrpo.experiments.fixed_horizon import FixedHorizon
+from chainertrpo.agents import clone_expert, settings_of
+from chainertrpo.comparison.builders import build_agent, make_environment
+from chainertrpo.comparison.grid import claim_all, runs_of
+from chainertrpo.comparison.runs import (
+    LAZY,
+    NONE,
+    SCORES,
+    TRAINED,
+    Run,
+    claim,
+    folder_of,
+    read_run,
+)
+from chainertrpo.comparison.studies import EXPERT_TASKS, STUDIES
+from chainertrpo.data import (
+    file_name,
+    read_demonstrations,
+    read_json,
+    write_demonstrations,
+    write_json,
+)
+from chainertrpo.experiments.recording import record_episodes
 from chainertrpo.updates import Cloning
 
-BC, GAIL = METHODS = ("bc", "gail")
-TRAINED, LAZY, NONE = EXPERTS = ("trained", "always-0", "none")
-# A last layer of zeros that stays: D = ½ of every pair, so the reward is a constant.
-NEVER_FITTED = {"learning_rate": 0.0, "last_scale": 0.0}
+import numpy
+
+EXPERT, RANDOM = "expert", "random"
+EPISODES = 50  # of each recording
+_RECORDING_SEED = 2**30  # far from those of training and evaluation
 
 
-class ImitationRun(typing.NamedTuple):
-    """Everything that determines a run; what ``config.json`` holds.
+def push_with_velocity(obs):
+    """Play MountainCar: push in the direction of the velocity, which pumps energy."""
+    return 2 if obs[1] > 0 else 0
 
-    Attributes
-    ----------
-    study : str
-        What it is part of.
-    env : str
-        The environment's full id.
-    method : str
-        ``bc`` or ``gail``.
-    preset : str
-        A key of `GAIL_PRESETS`; of a clone it gives the policy's network.
-    reward : str
-        The reward form; a clone has no use for it.
-    expert : str
-        ``trained``; ``always-0``, who always takes action 0; ``none``: the
-        discriminator is never fitted, whatever the demonstrations are.
-    fixed_horizon : int or None
-        Episodes have this many steps (`FixedHorizon`), or end when they end.
-    trajectories : int
-        Episodes of the expert.
-    every : int
-        Of each every so manieth pair counts, from an offset drawn by the seed.
-    seed : int
-        Of everything random; it also chooses the episodes.
-    steps : int
-        Environment steps of training.
-    clone_epochs : int
-        Passes of behaviour cloning before; its best parameters are kept.
-    changes : dict
-        By part, as `make_gail_agent` takes them, ``discriminator`` among them.
-    demonstrations : str
-        The file, relative to the run's folder.
-    eval_interval, eval_n_runs : int
-        Steps between the evaluations of the curve, and their episodes.
-    final_n_runs : int
-        Episodes of the final evaluations.
+
+# Where exploration alone finds nothing, an expert begins as a clone of a scripted player.
+PLAYERS = {"MountainCar-v0": push_with_velocity}
+
+
+def plan_experts(outdir, envs):
+    """Write the folders of the experts that are not there yet: one an environment."""
+    folders = []
+    for env in envs:
+        task = EXPERT_TASKS[env]
+        interval = max(1, task.steps // 20)
+        head = (EXPERT, env, 0, task.steps, task.preset, task.changes)
+        run = Run(*head, interval, 10, EPISODES)
+        folders.append(claim(os.path.join(outdir, file_name(env)), run))
+    return folders
+
+
+def plan_study(outdir, name, experts, seeds=None, steps=None):
+    """Write the folders of a study's runs that are not there yet.
+
+    They come in the order of `runs_of`.  ``experts`` is the folder of `plan_experts`;
+    ``seeds`` and ``steps`` (of GAIL runs) are instead of the study's.
     """
-
-    study: str
-    env: str
-    method: str
-    preset: str
-    reward: str
-    expert: str
-    fixed_horizon: typing.Optional[int]
-    trajectories: int
-    every: int
-    seed: int
-    steps: int
-    clone_epochs: int
-    changes: dict
-    demonstrations: str
-    eval_interval: int
-    eval_n_runs: int
-    final_n_runs: int
+    grid = STUDIES[name]
+    if seeds is not None:
+        grid = grid._replace(seeds=tuple(seeds))
+    if steps is not None:
+        grid = grid._replace(tasks=tuple(t._replace(steps=steps) for t in grid.tasks))
+    runs = []
+    for run in runs_of(grid, study=name):
+        player = TRAINED if run.expert == NONE else run.expert  # only its spaces count
+        place = os.path.join(experts, file_name(run.env))
+        file = recording(place, player, run.fixed_horizon)
+        file = os.path.relpath(file, folder_of(outdir, run))
+        runs.append(run._replace(demonstrations=file))
+    return claim_all(outdir, runs)
 
 
-def environment(seed=None, *, env_id, horizon, **settings):
-    """Make an environment.
+def prepare(agent, run, make):
+    """Let an expert begin as a clone of a scripted player, where there is one."""
+    player = PLAYERS.get(run.env) if run.label == EXPERT else None
+    if player is not None:
+        played = record_episodes(make(), player, 20, seed=_RECORDING_SEED)
+        print(f"the scripted player: {numpy.mean(played.returns)}", flush=True)
+        print(clone_expert(agent, played, Cloning(20)), flush=True)
 
-    Parameters
-    ----------
-    seed : int, optional
-        See `make_env`.
-    env_id : str
-        Its full id.
-    horizon : int or None
-        Of `FixedHorizon`; None leaves episodes as they are.
-    **settings
-        Of `make_env`.
 
-    Returns
-    -------
-    Env
-        The environment.
+def record_for(name, experts):
+    """Record what the runs of a study will read, once its experts are trained."""
+    grid = STUDIES[name]
+    for task in grid.tasks:
+        folder = os.path.join(experts, file_name(task.env))
+        scores_of(folder)
+        for kind in {TRAINED, *grid.conditions["expert"]} - {NONE}:
+            for horizon in task.conditions["fixed_horizon"]:
+                record(folder, kind, horizon)
+
+
+def recording(folder, kind, horizon=None):
+    """Where a recording stands in an expert's folder.
+
+    ``kind`` is ``trained``, ``always-0`` or ``random``.
     """
-    env = make_env(env_id, seed, **settings)
-    return FixedHorizon(env, horizon) if horizon else env
+    name = kind if horizon is None else f"{kind}-fixed{horizon}"
+    return os.path.join(folder, f"{name}.npz")
 
 
-def own_episodes(demonstrations, n, seed):
-    """Take the episodes of a seed, so that no two seeds share one while there are enough.
+def record(folder, kind, horizon=None):
+    """Record a player in an expert's environment, unless it is recorded.
 
-    Parameters
-    ----------
-    demonstrations : Demonstrations
-        All there are.
-    n : int
-        How many a seed has.
-    seed : int
-        Seed s has those from the s·n-th on, counted in a circle.
-
-    Returns
-    -------
-    Demonstrations
-        n episodes.
-
-    Raises
-    ------
-    ValueError
-        There are fewer than n.
+    `EPISODES` of them, actions sampled; arguments as of `recording`.
     """
-    count = len(demonstrations.episodes)
-    if n > count:
-        raise ValueError(
-            f"expected at least {n} episodes, got {count}. Record more, or ask for fewer "
-            "trajectories."
+    path = recording(folder, kind, horizon)
+    if os.path.exists(path):
+        return read_demonstrations(path)
+    run = read_run(folder)
+    settings = settings_of(run.preset, **run.changes)
+    env = make_environment(env_id=run.env, horizon=horizon, **settings.get("env", {}))
+    act, made_by = _player(folder, run, kind, env, settings)
+    found = record_episodes(env, act, EPISODES, seed=_RECORDING_SEED, made_by=made_by)
+    env.close()
+    write_demonstrations(path, found)
+    return found
+
+
+def _player(folder, run, kind, env, settings):
+    if kind == RANDOM:
+        how = "every action is as probable as any other"
+        return lambda obs: env.action_space.sample(), {"kind": "random", "how": how}
+    if kind == LAZY:
+        return lambda obs: 0, {"kind": "script", "how": "always action 0"}
+    agent = build_agent(run, settings, env)
+    agent.load(os.path.join(folder, f"{run.steps}_finish"))
+    made_by = {
+        "kind": "agent",
+        "algorithm": settings["algorithm"],
+        "preset": run.preset,
+        "changes": run.changes,
+        "steps": run.steps,
+        "actions": "sampled",
+    }
+    if run.env in PLAYERS:
+        made_by["began_as"] = (
+            "a clone of 20 episodes of a scripted player, "
+            f"{PLAYERS[run.env].__name__}; then TRPO on the environment's reward"
         )
-    return select(demonstrations, [(seed * n + i) % count for i in range(n)])
+    return agent.act, made_by
 
 
-def build(run, env, demonstrations):
-    """Build a run's agent, cloned where it begins as a clone.
+def scores_of(folder):
+    """What the expert and a random player score: 1 and 0 of normalised scores.
 
-    Parameters
-    ----------
-    run : ImitationRun
-        What to build.
-    env : Env
-        For its spaces.
-    demonstrations : Demonstrations
-        All of the expert's.
-
-    Returns
-    -------
-    agent : OnPolicyAgent
-        The imitator.
-    settings : dict
-        What it was made with.
+    {``trained`` or ``random``: {mean, stdev, episodes}}, kept as ``scores.json``.
     """
-    changes = dict(run.changes)
-    judge = changes.pop("discriminator", {})
-    if run.expert == NONE:
-        judge = {**judge, **NEVER_FITTED}
-    agent, settings = make_gail_agent(
-        env.observation_space,
-        env.action_space,
-        own_episodes(demonstrations, run.trajectories, run.seed),
-        run.preset,
-        reward=run.reward,
-        discriminator=judge,
-        every=run.every,
-        seed=run.seed,
-        **changes,
-    )
-    if run.clone_epochs:
-        report = clone_expert(
-            agent,
-            agent.rewards.demonstrations,
-            Cloning(run.clone_epochs),
-            log_std_floor=None if run.method == BC else -1.0,
-            seed=run.seed,
-        )
-        print(f"cloning: {report}", flush=True)
-    return fast(agent), settings
-
-
-def train(folder):
-    """Train and evaluate what a folder's ``config.json`` says; go on if it was begun.
-
-    Parameters
-    ----------
-    folder : str
-        Of `plan_study`, not finished.
-    """
-    run = read_as(ImitationRun, folder)
-    make = functools.partial(environment, env_id=run.env, horizon=run.fixed_horizon)
-    demonstrations = read_demonstrations(os.path.join(folder, run.demonstrations))
-    agent, settings = build(run, make(), demonstrations)
-    generator = settings["generator"]
-    make = functools.partial(make, **generator.get("env", {}))
-    learn(folder, run, agent, make, scheduled(generator, run.steps))
-
-
-if __name__ == "__main__":
-    main(train)
+    path = os.path.join(folder, SCORES)
+    if not os.path.exists(path):
+        scores = {}
+        for kind in (TRAINED, RANDOM):
+            returns = numpy.array(record(folder, kind).returns)
+            scores[kind] = {
+                "mean": float(returns.mean()),
+                "stdev": float(returns.std(ddof=1)),
+                "episodes": len(returns),
+            }
+        write_json(path, scores)
+    return read_json(path)

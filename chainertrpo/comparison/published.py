@@ -4,6 +4,7 @@ import csv
 import os
 import typing
 
+PAPER = "openai/imitation"  # whose result files are those of Ho and Ermon 2016
 PATH = os.path.join(os.path.dirname(os.path.abspath(__file__)), "published.csv")
 
 
@@ -31,9 +32,9 @@ class Published(typing.NamedTuple):
         ``standard error``, ``standard deviation over seeds``, ``standard deviation over
         episodes`` or ``not stated``; empty without a spread.
     setting : str
-        How it was evaluated, and what else one has to know.
+        How it was evaluated, and what else matters.
     source : str
-        Where it stands.
+        Where it was published.
     """
 
     env: str
@@ -72,19 +73,28 @@ def published(env=None, algorithms=None):
     return rows
 
 
-def base_name(env):
-    """Return an environment's id without its version.
+def paper(env):
+    """What Ho and Ermon's result files say of an environment, whatever its version.
 
-    Parameters
-    ----------
-    env : str
-        Such as ``Hopper-v4``.
-
-    Returns
-    -------
-    str
-        Such as ``Hopper``.
+    Returns {(``bc`` or ``gail``, trajectories): mean return}, the mean returns of a random
+    player (the first iteration of the expert's training, whose last layer begins with
+    zeros) and of the expert, and the environment's version.
     """
+    rows = [row for row in published(env) if row.source.startswith(PAPER)]
+    scores = {
+        (row.algorithm.lower(), int(row.setting.split()[0])): row.mean
+        for row in rows
+        if row.algorithm in ("BC", "GAIL") and row.setting[:1].isdigit()
+    }
+    experts = [row for row in rows if row.algorithm.startswith("expert")]
+    training = [row for row in rows if "iteration 0;" in row.setting]
+    if not scores or not experts or not training:
+        return {}, None, ""
+    return scores, (training[0].mean, experts[0].mean), experts[0].version
+
+
+def base_name(env):
+    """An environment's id without its version: ``Hopper`` of ``Hopper-v4``."""
     name, _, version = env.rpartition("-v")
     return name if name and version.isdigit() else env
 

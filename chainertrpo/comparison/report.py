@@ -1,25 +1,34 @@
-"""The Markdown table: our scores, and beside them what was published."""
+"""The Markdown tables: our scores, and beside them what was published."""
 
 import collections
+import operator
 
-from chainertrpo.comparison.curves import group
-from chainertrpo.comparison.published import published
+from chainertrpo.comparison.published import PAPER, base_name, paper, published
+from chainertrpo.comparison.runs import BC, NONE
 from chainertrpo.comparison.statistics import (
     bootstrap,
     interquartile_mean,
     standard_error,
 )
-from chainertrpo.comparison.table import DETERMINISTIC, FINAL
+from chainertrpo.comparison.studies import level_of, name_of, reached, study_of
+from chainertrpo.comparison.table import DETERMINISTIC, FINAL, cells, curve_of
 from chainertrpo.comparison.tasks import TASKS
 
 import numpy
 
 ALGORITHMS = ("TRPO", "NPG", "PPO")
-HEAD = (
-    "| | version | steps | runs | mean ± spread | IQM [95 % interval] | evaluation |\n"
-    "| --- | --- | ---: | ---: | ---: | ---: | --- |"
-)
+HEAD = ["settings or source", "version", "steps", "runs", "mean ± spread"]
+HEAD += ["IQM [95 % interval]", "evaluation"]
 HOW = {FINAL: "actions sampled", DETERMINISTIC: "most probable actions"}
+_ONE_A_STEP = ("CartPole", "MountainCar")  # ±1 a step: |return| is an episode's length
+_OF_RUNS = (
+    "Final agents: the mean over runs of each run's mean return, ± its standard error over "
+    "runs. Published numbers stand with the spread they were published with."
+)
+_OF_SEEDS = (
+    "Final agents: mean return over seeds ± its standard error, of {} episodes a seed with "
+    "sampled actions. Normalised: (x − random) / (expert − random)."
+)
 
 
 def markdown_report(rows, pictures=None, rng=None):
@@ -28,77 +37,67 @@ def markdown_report(rows, pictures=None, rng=None):
     Parameters
     ----------
     rows : iterable of Row
-        The table.
+        The table, at least one row; of a study, or of a comparison.
     pictures : dict of str to str, optional
-        By environment, the address of its curves.
+        By environment, the address of its curves; other pictures by any name.
     rng : numpy.random.Generator, optional
-        Of the bootstrap; by default a new one with seed 0.
+        Of the bootstrap; by default a new one with seed 0, so that the same table gives
+        the same report.
 
     Returns
     -------
     str
         Markdown.
     """
-    rows = list(rows)
+    rows, pictures = list(rows), pictures or {}
     rng = rng or numpy.random.default_rng(0)
-    parts = [
-        "# Comparison",
-        "Final agents: the mean over runs of each run's mean return, ± its standard "
-        "error over runs. Published numbers stand with the spread they were published "
-        "with.",
-    ]
-    for env in sorted({row.env for row in rows}):
+    study, envs = study_of(rows), dict.fromkeys(row.env for row in rows)
+    if study:
+        parts = [f"# {study.title}", _OF_SEEDS.format(max(row.n for row in rows))]
+        versions = {f"- {row.version}" for row in rows}
+    else:
+        parts, envs = ["# Comparison", _OF_RUNS], sorted(envs)
+        versions = {f"- {row.runner}: {row.version}" for row in rows}
+    parts += [f"![{name}]({at})" for name, at in pictures.items() if name not in envs]
+    for env in envs:
         parts.append(f"## {env}")
-        if pictures and env in pictures:
+        if env in pictures:
             parts.append(f"![{env}]({pictures[env]})")
-        parts.append(_table([row for row in rows if row.env == env], env, rng))
-        if env in TASKS:
-            parts.append(f"Goal: {_number(TASKS[env].goal)} or more.")
-    versions = sorted({f"- {row.runner}: {row.version}" for row in rows})
-    parts.append("## Versions\n\n" + "\n".join(versions))
+        found = [row for row in rows if row.env == env]
+        parts += _imitation(found, rng) if study else _comparison(found, env, rng)
+    if study and len(envs) > 1:
+        parts += _all_tasks(rows, rng)
+    parts.append("## Versions\n\n" + "\n".join(sorted(versions)))
     return "\n\n".join(parts) + "\n"
 
 
-def _table(rows, env, rng):
-    lines, steps = [HEAD], 0
+def _comparison(rows, env, rng):
+    """A line for each of our settings, then one for each published score."""
+    lines, last = [], 0
     for kind in (FINAL, DETERMINISTIC):
-        groups = group(rows, kind, ("runner", "preset", "steps"))
-        for (runner, preset, n), runs in sorted(groups.items()):
-            scores = numpy.array([run[-1].mean for run in runs])
-            how = f"{runs[0][-1].n} episodes a run, {HOW[kind]}"
-            name = f"**{runner} {preset}**"
-            version = "v" + env.rpartition("-v")[2]
-            cells = [name, version, f"{n:,}", len(scores), *_summary(scores, rng), how]
-            lines.append(_line(cells))
-            steps = max(steps, n)
-    for row in _nearest(published(env, ALGORITHMS), steps):
-        spread = "" if row.spread is None else f" ± {_number(row.spread)}"
+        by = operator.attrgetter("runner", "preset", "steps")
+        for (runner, preset, steps), found in sorted(cells(rows, kind, by).items()):
+            scores = [run[-1].mean for run in curve_of(found)]
+            error = f" ± {_short(standard_error(scores))}" if len(scores) > 1 else ""
+            iqm = _interval(scores, rng, _short)
+            how = f"{found[-1].n} episodes a run, {HOW[kind]}"
+            version = env[len(base_name(env)) + 1 :]
+            line = [f"**{runner} {preset}**", version, f"{steps:,}", len(scores)]
+            lines.append([*line, _short(numpy.mean(scores)) + error, iqm, how])
+            last = max(last, steps)
+    for row in _nearest(published(env, ALGORITHMS), last):
+        spread = "" if row.spread is None else f" ± {_short(row.spread)}"
+        line = [f"{row.algorithm}: {row.source}", row.version]
+        line += ["" if row.steps is None else f"{row.steps:,}"]
+        line += ["" if row.seeds is None else row.seeds, _short(row.mean) + spread, ""]
         kind = f"±: {row.spread_kind}" if row.spread_kind else ""
-        cells = [
-            f"{row.algorithm}: {row.source}",
-            row.version,
-            "" if row.steps is None else f"{row.steps:,}",
-            "" if row.seeds is None else row.seeds,
-            _number(row.mean) + spread,
-            "",
-            "; ".join(word for word in (row.setting, kind) if word),
-        ]
-        lines.append(_line(cells))
-    return "\n".join(lines)
-
-
-def _summary(scores, rng):
-    mean = _number(scores.mean())
-    if len(scores) < 2:
-        return mean, ""
-    low, high = bootstrap(scores, interquartile_mean, rng)
-    iqm = _number(interquartile_mean(scores))
-    error = _number(standard_error(scores))
-    return f"{mean} ± {error}", f"{iqm} [{_number(low)}, {_number(high)}]"
+        lines.append([*line, "; ".join(word for word in (row.setting, kind) if word)])
+    goal = [f"Goal: {_short(TASKS[env].goal)} or more."] if env in TASKS else []
+    return [_table(HEAD, lines, right=range(2, 6)), *goal]
 
 
 def _nearest(rows, steps):
-    """Of a source's learning curve, its point nearest to where we are."""
+    """Keep of each source's learning curve the point nearest to our number of steps."""
     sources = collections.defaultdict(list)
     for row in rows:
         sources[row.source, row.version, row.algorithm].append(row)
@@ -110,9 +109,141 @@ def _nearest(rows, steps):
     return nearest
 
 
-def _number(x):
+def _imitation(rows, rng):
+    first = rows[0]
+    ends = f"Expert {first.expert_mean:.1f}, random player {first.random_mean:.1f}."
+    one_form = len({row.reward for row in rows}) == 1  # as the paper has in each task
+    theirs, low_high, version = paper(first.env) if one_form else ({}, None, "")
+    if low_high:
+        ends += (
+            f" Published ({PAPER}, on {version}, most probable actions): expert "
+            f"{low_high[1]:.1f}, random player {low_high[0]:.1f}."
+        )
+    return [ends, _scores(rows, theirs, low_high, rng), *_moments(rows)]
+
+
+def _columns(rows):
+    """The columns that tell cells apart, by their titles."""
+    columns = {
+        "trajectories": lambda row: row.trajectories,
+        "method": name_of,
+        "expert": lambda row: "no expert" if row.expert == NONE else row.expert,
+        "episodes": lambda row: (
+            f"of {row.fixed_horizon} steps" if row.fixed_horizon else "natural"
+        ),
+        "reward": lambda row: "" if row.method == BC else row.reward,
+    }
+    return {
+        title: of
+        for title, of in columns.items()
+        if title == "method" or len({of(row) for row in rows if row.method != BC}) > 1
+    }
+
+
+def _cells(rows, kind, columns):
+    """Cells by their columns: by horizon, expert and trajectories, then as they come."""
+    found = cells(rows, kind, lambda row: tuple(of(row) for of in columns.values()))
+    methods = list(dict.fromkeys((row.method, row.preset) for row in rows))
+
+    def place(item):
+        row = item[1][0]
+        method = methods.index((row.method, row.preset))
+        head = row.fixed_horizon or 0, row.expert or "", row.trajectories
+        return (*head, method, row.reward or "")
+
+    return dict(sorted(found.items(), key=place))
+
+
+def _scores(rows, theirs, ends, rng):
+    """A line for each cell, with the paper's score beside it."""
+    columns = _columns(rows)
+    greedy = _cells(rows, DETERMINISTIC, columns)
+    head = [
+        *columns,
+        "seeds",
+        "return",
+        "normalised",
+        "IQM, normalised [95 % interval]",
+    ]
+    head.append("most probable actions")
+    name = rows[0].env.split("-")[0]
+    with_length = "reward" in columns and name in _ONE_A_STEP
+    head += ["steps an episode"] if with_length else []
+    head += ["published", "published, normalised"] if ends else []
+    lines = []
+    for values, found in _cells(rows, FINAL, columns).items():
+        returns, scores = zip(*[(row.mean, row.normalized) for row in found])
+        line = [*values, len(found), _spread(returns), _spread(scores, 2)]
+        line.append(_interval(scores, rng, _two_digits))
+        line.append(_spread([row.mean for row in greedy.get(values, [])]))
+        line += [f"{numpy.abs(returns).mean():.1f}"] if with_length else []
+        score = theirs.get((found[0].method, found[0].trajectories))
+        if score is not None:
+            normal = (score - ends[0]) / (ends[1] - ends[0])
+            line += [f"{score:.1f}", f"{normal:.2f}"]
+        lines.append(line + [""] * (len(head) - len(line)))
+    return _table(head, lines)
+
+
+def _all_tasks(rows, rng):
+    """Normalised scores over all tasks, runs drawn within each (Agarwal et al. 2021)."""
+    if len({(row.env, row.reward) for row in rows}) > len({row.env for row in rows}):
+        return []  # forms of reward are compared, which is a question to each task
+    columns, lines = _columns(rows), []
+    columns.pop("reward", None)
+    for values, found in _cells(rows, FINAL, columns).items():
+        scores, tasks = [row.normalized for row in found], [row.env for row in found]
+        iqm = _interval(scores, rng, _two_digits, strata=tasks)
+        lines.append([*values, len(scores), _two_digits(numpy.mean(scores)), iqm])
+    head = [*columns, "runs", "mean", "IQM [95 % interval]"]
+    return ["## All tasks, normalised", _table(head, lines)]
+
+
+def _moments(rows):
+    """When each curve first reaches the study's level."""
+    level = level_of(rows[0])
+    if level is None:
+        return []
+    lines = []
+    for seed in sorted({row.seed for row in rows}):
+        found = [row for row in rows if row.seed == seed and row.method != BC]
+        row = reached(found, level)
+        at = [f"{row.steps:,}", f"{row.elapsed:.0f}"] if row else ["never", ""]
+        lines.append([seed, *at])
+    text = (
+        f"Evaluations of the curve first reach a mean of {level:.1f} at (seconds: of "
+    )
+    text += "training, evaluations among them):"
+    return [text, _table(("seed", "steps", "seconds"), lines, right=range(3))]
+
+
+def _interval(scores, rng, number, strata=None):
+    """The interquartile mean and its interval; nothing where a task has one run."""
+    strata = strata or [""] * len(scores)
+    if min(map(strata.count, strata)) < 2:
+        return ""
+    low, high = bootstrap(scores, interquartile_mean, rng, strata=strata)
+    return f"{number(interquartile_mean(scores))} [{number(low)}, {number(high)}]"
+
+
+def _spread(values, digits=1):
+    if not values:
+        return ""
+    mean = f"{round(numpy.mean(values), digits) + 0.0:.{digits}f}"  # no −0.00
+    if len(values) < 2:
+        return mean
+    return f"{mean} ± {standard_error(values):.{digits}f}"
+
+
+def _two_digits(x):
+    return f"{round(x, 2) + 0.0:.2f}"  # no −0.00
+
+
+def _short(x):
     return f"{x:.1f}" if abs(x) < 1000 else f"{x:.0f}"
 
 
-def _line(cells):
-    return f"| {' | '.join(str(cell) for cell in cells)} |"
+def _table(head, lines, right=()):
+    rule = ["---:" if i in right else "---" for i in range(len(head))]
+    written = [[str(cell).replace("|", "\\|") for cell in line] for line in lines]
+    return "\n".join(f"| {' | '.join(line)} |" for line in (head, rule, *written))

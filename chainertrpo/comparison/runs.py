@@ -1,15 +1,21 @@
-"""Runs of a comparison: presets by environments by seeds, each in a folder of its own."""
+"""A run and its folder: what was asked for, and how far it is.
 
-import math
+The folder is that of any other run (``config.json``, ``environment.json``, ``scores.txt``,
+``episodes.txt``, checkpoints, agents), with ``final.json`` once it is finished.
+"""
+
+import contextlib
 import os
-import re
 import typing
 
-from chainertrpo.agents import PRESETS, settings_of
-from chainertrpo.comparison.folders import claim, evaluations, read_as, versions_of
-from chainertrpo.comparison.table import Row
-from chainertrpo.comparison.tasks import TASK, TASKS
-from chainertrpo.experiments import resolve
+from chainertrpo.agents import GAIL_PRESETS, settings_of
+from chainertrpo.data import BadFileError, file_name, read_json, write_json
+
+CONFIG, ENVIRONMENT = "config.json", "environment.json"
+FINISHED, STEP = "final.json", "step.txt"
+SCORES = "scores.json"  # in an expert's folder: what it and a random player score
+BC, GAIL = METHODS = ("bc", "gail")
+TRAINED, LAZY, NONE = EXPERTS = ("trained", "always-0", "none")
 
 
 class Run(typing.NamedTuple):
@@ -22,17 +28,39 @@ class Run(typing.NamedTuple):
     env : str
         The environment's full id.
     seed : int
-        Of weights, actions, minibatches and environments.
+        Of weights, actions, minibatches and environments; in imitation it also chooses
+        the episodes.
     steps : int
         Environment steps of training.
     preset : str
-        A key of `PRESETS`.
+        A key of `PRESETS`, or of `GAIL_PRESETS` where there is a method (of a clone it
+        gives the policy's network).
     changes : dict
-        By part, as `settings_of` takes them.
+        By part, as `settings_of` or `make_gail_agent` take them.
     eval_interval, eval_n_runs : int
         Steps between the evaluations of the curve, and their episodes.
     final_n_runs : int
         Episodes of the final evaluations.
+    study : str or None
+        The study of imitation that it is part of; this and what follows is None where an
+        agent learns from the environment's rewards.
+    method : str or None
+        ``bc`` or ``gail``.
+    reward : str or None
+        The reward form; a clone has no use for it.
+    expert : str or None
+        ``trained``; ``always-0``, who always takes action 0; ``none``: the
+        discriminator is never fitted, whatever the demonstrations are.
+    fixed_horizon : int or None
+        Episodes have this many steps (`FixedHorizon`), or end when they end.
+    trajectories : int or None
+        Episodes of the expert.
+    every : int or None
+        Every k-th pair of an episode counts, from an offset drawn by the seed.
+    clone_epochs : int
+        Passes of behaviour cloning before; its best parameters are kept.
+    demonstrations : str or None
+        The file, relative to the run's folder.
     """
 
     label: str
@@ -44,97 +72,67 @@ class Run(typing.NamedTuple):
     eval_interval: int
     eval_n_runs: int
     final_n_runs: int
+    study: typing.Optional[str] = None
+    method: typing.Optional[str] = None
+    reward: typing.Optional[str] = None
+    expert: typing.Optional[str] = None
+    fixed_horizon: typing.Optional[int] = None
+    trajectories: typing.Optional[int] = None
+    every: typing.Optional[int] = None
+    clone_epochs: int = 0
+    demonstrations: typing.Optional[str] = None
 
 
-def make_plan(
-    outdir,
-    presets,
-    envs,
-    seeds,
-    steps=None,
-    *,
-    eval_interval=None,
-    eval_n_runs=10,
-    final_n_runs=100,
-    variants=None,
-):
-    """Write the folders of all runs that are not there yet.
-
-    Parameters
-    ----------
-    outdir : str
-        The comparison's folder.
-    presets : sequence of str
-        Keys of `PRESETS`, or ``task`` for the settings in `TASKS`.
-    envs : sequence of str
-        Environments, as `make_env` takes them.
-    seeds : sequence of int
-        One run for each.
-    steps : int, optional
-        Environment steps; by default the task's in `TASKS`, else 1,000,000.
-    eval_interval : int, optional
-        Steps between evaluations; by default a twentieth of `steps`.
-    eval_n_runs : int
-        Episodes of each of these evaluations.
-    final_n_runs : int
-        Episodes of the final evaluations; ChainerRL's reproductions take 100.
-    variants : dict, optional
-        Name -> (preset, changes to it by part, as `settings_of` takes them): settings
-        beside `presets`, which are called "preset, name".
-
-    Returns
-    -------
-    list of str
-        The folders, seed by seed, so that every curve has its first seeds early; each
-        once, whatever was named twice.
-
-    Raises
-    ------
-    ValueError
-        A preset, part, key or task that there is not, a variant's name that is no name
-        of a folder, or a folder that holds another run.
-    """
-    labels = {label: (label, {}) for label in presets}
-    for name, (preset, changes) in (variants or {}).items():
-        if not re.fullmatch(r"\w[\w. =-]*", name):
-            raise ValueError(
-                "expected a variant's name of letters, digits, spaces and ._=-, got "
-                f"{name!r}: it is part of a folder's."
-            )
-        labels[f"{preset}, {name}"] = preset, changes
-    folders = []
-    for seed in seeds:
-        for env in envs:
-            _, env = resolve(env, "auto")
-            for label, chosen in labels.items():
-                preset, changes, n_steps = _settings(*chosen, env, steps)
-                run = Run(
-                    label,
-                    env,
-                    seed,
-                    n_steps,
-                    preset,
-                    changes,
-                    eval_interval or max(1, math.ceil(n_steps / 20)),
-                    eval_n_runs,
-                    final_n_runs,
-                )
-                path = os.path.join(outdir, "runs", env, label, f"seed{seed}")
-                folders.append(claim(path, run, run.preset))
-    return list(dict.fromkeys(folders))
+_TYPES = typing.get_type_hints(Run)
+_NOT_AS_EXPECTED = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+_POSITIVE = ("eval_interval", "eval_n_runs", "final_n_runs")
+_POSITIVE += ("fixed_horizon", "trajectories", "every")
 
 
-def _settings(preset, changes, env, steps):
-    task = TASKS.get(env)
-    if preset != TASK:
-        settings_of(preset, **changes)  # errors come here, not in ten processes
-        return preset, changes, steps or (task.steps if task else 10**6)
-    if task is None:
+@contextlib.contextmanager
+def reading(path, what):
+    """Name the file in a BadFileError, whatever error its content causes."""
+    try:
+        yield
+    except BadFileError:
+        raise
+    except (*_NOT_AS_EXPECTED, FileNotFoundError) as e:
+        kind = type(e).__name__
+        raise BadFileError(f"{path}: expected {what}, got {kind}: {e}") from e
+
+
+def folder_of(outdir, run):
+    """Where a run belongs in the folder of a comparison or study."""
+    words = [run.label]
+    if run.method:
+        ends = f"fixed{run.fixed_horizon}" if run.fixed_horizon else "natural"
+        words = [run.method, run.label, run.reward, run.expert, ends]
+        words.append(f"{run.trajectories}x{run.every}")
+    names = ("runs", file_name(run.env), "-".join(words), f"seed{run.seed}")
+    return os.path.join(outdir, *names)
+
+
+def claim(path, run):
+    """Write a run's config.json, or see that the folder holds the same run."""
+    config = os.path.join(path, CONFIG)
+    if not os.path.exists(config):
+        os.makedirs(path, exist_ok=True)
+        content = {k: v for k, v in run._asdict().items() if v is not None}
+        agent = run.method.upper() if run.method else run.preset  # a picture's title
+        write_json(config, {"agent": agent, **content})
+        return path
+    there = read_run(path)
+    differing = [
+        f"{name}={old} (asked for: {new})"
+        for name, old, new in zip(run._fields, there, run)
+        if old != new
+    ]
+    if differing:
         raise ValueError(
-            f"expected an environment of {sorted(TASKS)} for the preset {TASK!r}, got "
-            f"{env}. Choose a preset of {sorted(PRESETS)}."
+            f"{path} holds a run with {', '.join(differing)}. Take another --outdir, or "
+            "remove that folder."
         )
-    return task.preset, task.changes, steps or task.steps
+    return path
 
 
 def read_run(folder):
@@ -143,32 +141,69 @@ def read_run(folder):
     Parameters
     ----------
     folder : str
-        Of `make_plan`.
+        Of `claim`.
 
     Returns
     -------
     Run
         From ``config.json``.
+
+    Raises
+    ------
+    BadFileError
+        It is not the folder of such a run; the message names the field.
     """
-    return read_as(Run, folder)
+    path = os.path.join(folder, CONFIG)
+    content = read_json(path)
+    if not isinstance(content, dict):
+        raise BadFileError(f"{path}: expected the run of a comparison, got no object.")
+    if "label" not in content and "method" in content:  # as it was once written
+        content = {**content, "label": content.get("preset")}
+    missing = [n for n in Run._fields if n not in {**Run._field_defaults, **content}]
+    if missing:
+        raise BadFileError(
+            f"{path}: expected the run of a comparison, got no {missing}."
+        )
+    run = Run(**{name: content[name] for name in Run._fields if name in content})
+    for name, value in zip(run._fields, run):
+        kinds = getattr(_TYPES[name], "__args__", (_TYPES[name],))
+        low = 1 if name in _POSITIVE else 0
+        if type(value) not in kinds or (type(value) is int and value < low):
+            kind = f"{kinds[0].__name__}{f' >= {low}' * (int in kinds)}"
+            raise BadFileError(f"{path}: expected {name} as {kind}, got {value!r}.")
+    with reading(path, "settings that exist"):
+        check_settings(run)
+    return run
 
 
-def rows_of(folder):
-    """Collect the evaluations of a run, finished or not.
+def check_settings(run):
+    """Raise here, before ten processes do, where a setting does not exist."""
+    if run.method is None:
+        settings_of(run.preset, **run.changes)
+        return
+    needed = (run.study, run.reward, run.trajectories, run.every, run.demonstrations)
+    if None in needed:
+        raise ValueError("no study, reward, trajectories, every or demonstrations")
+    for name, known in (
+        ("method", METHODS),
+        ("expert", EXPERTS),
+        ("preset", tuple(GAIL_PRESETS)),
+    ):
+        if getattr(run, name) not in known:
+            raise ValueError(f"{name} {getattr(run, name)!r}, which is none of {known}")
 
-    Parameters
-    ----------
-    folder : str
-        Of `make_plan`.
 
-    Returns
-    -------
-    list of Row
-        In the order of their steps.
-    """
-    run = read_run(folder)
-    found = evaluations(folder, run)
-    if not found:
-        return []
-    head = ("chainertrpo", versions_of(folder), run.label, run.env, run.seed)
-    return [Row(*head, *evaluation) for evaluation in found]
+def is_finished(folder):
+    """Whether a run has its final scores."""
+    return os.path.exists(os.path.join(folder, FINISHED))
+
+
+def step_of(folder, run):
+    """How many environment steps a run has done."""
+    if is_finished(folder):
+        return run.steps
+    try:
+        with open(os.path.join(folder, STEP)) as file:
+            return int(file.read())
+    except (FileNotFoundError, ValueError):  # not begun
+        return 0

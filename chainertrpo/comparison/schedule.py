@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 
-from chainertrpo.comparison.folders import Budget, is_finished, read_as, step_of
+from chainertrpo.comparison.runs import is_finished, read_run, step_of
 
 import tqdm
 
@@ -15,7 +15,7 @@ LOG = "log.txt"
 PROGRAM = "chainertrpo.comparison.training"
 
 
-def run_all(folders, jobs, *, program=PROGRAM, file=None, seconds=10.0):
+def run_all(folders, jobs, *, file=None, seconds=10.0):
     """Train the runs that are not finished, several at a time.
 
     Each is a process with one thread for its matrix products and a log of its own.  One
@@ -24,11 +24,9 @@ def run_all(folders, jobs, *, program=PROGRAM, file=None, seconds=10.0):
     Parameters
     ----------
     folders : sequence of str
-        Of `make_plan`.
+        Of `make_plan` or another plan.
     jobs : int
         How many at a time.
-    program : str
-        The module that does what a folder's ``config.json`` says.
     file : file, optional
         Where progress is shown; by default standard error.
     seconds : float
@@ -55,7 +53,7 @@ def run_all(folders, jobs, *, program=PROGRAM, file=None, seconds=10.0):
         while waiting or running:
             while waiting and len(running) < jobs:
                 folder = waiting.pop(0)
-                running[folder] = _start(folder, program)
+                running[folder] = _start(folder)
             time.sleep(0.1)
             for folder, process in list(running.items()):
                 if process.poll() is None:
@@ -72,12 +70,12 @@ def run_all(folders, jobs, *, program=PROGRAM, file=None, seconds=10.0):
     return failed
 
 
-def _start(folder, program):
+def _start(folder):
     # One thread each: two BLAS threads of each of several processes wait for each other.
     threads = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")}
     with open(os.path.join(folder, LOG), "a") as log:
         return subprocess.Popen(
-            [sys.executable, "-m", program, folder],
+            [sys.executable, "-m", PROGRAM, folder],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -103,17 +101,17 @@ def _last_line(folder):
 class _Progress:
     """Lines such as ``3/10 runs, 41 % of the steps, 12:03 left``.
 
-    Time left is Σ (steps left / steps a second in that environment) / jobs; the speeds
-    are those of this session, a run's own environment before the average of all.
+    The time left is Σ (steps left / steps per second) / jobs.  Speeds are measured since
+    this command began: in the run's environment or, where it has not run yet, in all.
     """
 
     def __init__(self, folders, jobs, file, seconds):
         self.jobs, self.file = jobs, file
         self.tty = file.isatty()
         self.seconds = 1.0 if self.tty else seconds
-        self.runs = {folder: read_as(Budget, folder) for folder in folders}
+        self.runs = {folder: read_run(folder) for folder in folders}
         self.begun = {}  # folder -> (time, step) when it was first seen running
-        self.spent = {}  # folder -> (seconds, steps) of this session
+        self.spent = {}  # folder -> (seconds, steps) since then
         self._last = 0.0
 
     def show(self, running, failed, now=False):
@@ -121,7 +119,7 @@ class _Progress:
         if not now and time.monotonic() - self._last < self.seconds:
             return
         self._last = time.monotonic()
-        steps = {folder: step_of(folder) for folder in self.runs}
+        steps = {folder: step_of(folder, run) for folder, run in self.runs.items()}
         for folder in running:
             clock, step = self.begun.setdefault(folder, (self._last, steps[folder]))
             self.spent[folder] = self._last - clock, steps[folder] - step
@@ -147,20 +145,16 @@ class _Progress:
         for folder, run in self.runs.items():
             if folder in failed or run.steps <= steps[folder]:
                 continue
-            speed = self._speed(run.env) or self._speed(None)
+            there = [f for f in self.spent if self.runs[f].env == run.env]
+            speed = self._speed(there) or self._speed(self.spent)
             if not speed:
                 return "?"
             left += (run.steps - steps[folder]) / speed
         return tqdm.tqdm.format_interval(left / self.jobs)
 
-    def _speed(self, env):
-        chosen = [
-            spent
-            for folder, spent in self.spent.items()
-            if env is None or self.runs[folder].env == env
-        ]
-        seconds = sum(seconds for seconds, _ in chosen)
-        return sum(steps for _, steps in chosen) / seconds if seconds else 0.0
+    def _speed(self, folders):
+        seconds, steps = map(sum, zip((0, 0), *(self.spent[f] for f in folders)))
+        return steps / seconds if seconds else 0.0
 
 
 def _name(folder):

@@ -1,10 +1,21 @@
-"""Averages over runs, and how sure one may be of them."""
+"""Averages over runs and intervals around them, by ``scipy.stats``."""
 
 import numpy
 
 
+def scipy_stats():
+    """Import ``scipy.stats``, without which nothing is reported, or name the remedy."""
+    try:
+        import scipy.stats
+    except ImportError as error:
+        raise ImportError(
+            f"tables and curves of comparisons need SciPy: {error}. pip install scipy"
+        ) from error
+    return scipy.stats
+
+
 def mean(values, axis=0):
-    """Σᵢ xᵢ / n.
+    """Σᵢ xᵢ / n along an axis.
 
     Parameters
     ----------
@@ -24,8 +35,8 @@ def mean(values, axis=0):
 def interquartile_mean(values, axis=0):
     """The mean of the middle half: ⌊n/4⌋ values are left out at either end.
 
-    Agarwal et al. 2021 (arXiv:2108.13264), section 4.3; what remains of fewer than four
-    values is their mean.
+    Agarwal et al. 2021 (arXiv:2108.13264), section 4.3; of fewer than four values nothing
+    is left out.
 
     Parameters
     ----------
@@ -39,10 +50,7 @@ def interquartile_mean(values, axis=0):
     array
         Without that axis.
     """
-    values = numpy.sort(numpy.asarray(values, float), axis=axis)
-    n = values.shape[axis]
-    middle = numpy.arange(n // 4, n - n // 4)
-    return numpy.take(values, middle, axis=axis).mean(axis=axis)
+    return scipy_stats().trim_mean(numpy.asarray(values, float), 0.25, axis=axis)
 
 
 def standard_error(values):
@@ -58,13 +66,10 @@ def standard_error(values):
     float
         nan for one run.
     """
-    values = numpy.asarray(values, float)
-    if len(values) < 2:
-        return float("nan")
-    return float(values.std(ddof=1) / numpy.sqrt(len(values)))
+    return float(scipy_stats().sem(values)) if len(values) > 1 else float("nan")
 
 
-def bootstrap(values, statistic, rng, *, level=0.95, n_samples=2000):
+def bootstrap(values, statistic, rng, *, strata=None, level=0.95, n_samples=2000):
     """A percentile interval of a statistic over runs.
 
     Runs are drawn with replacement, whole: a curve stays a curve (Efron 1979; Agarwal et
@@ -79,6 +84,8 @@ def bootstrap(values, statistic, rng, *, level=0.95, n_samples=2000):
         ``statistic(values, axis)``, such as `mean` or `interquartile_mean`.
     rng : numpy.random.Generator
         What draws.
+    strata : sequence, length n_runs, optional
+        The task of each run: as many are drawn of each task as it has.
     level : float
         In (0, 1).
     n_samples : int
@@ -92,16 +99,54 @@ def bootstrap(values, statistic, rng, *, level=0.95, n_samples=2000):
     Raises
     ------
     ValueError
-        `level` is not in (0, 1), or there is no run or no draw.
+        `level` is not in (0, 1), a task has fewer than two runs, or there is no draw.
     """
     values = numpy.asarray(values, float)
-    if not 0 < level < 1 or not len(values) or n_samples < 1:
+    strata = numpy.zeros(len(values)) if strata is None else numpy.asarray(strata)
+    samples = [values[strata == stratum] for stratum in numpy.unique(strata)]
+    sizes = [len(sample) for sample in samples]
+    if not 0 < level < 1 or min(sizes, default=0) < 2 or n_samples < 1:
         raise ValueError(
-            f"expected 0 < level < 1, at least one run and n_samples >= 1, got "
-            f"level={level}, {len(values)} runs, n_samples={n_samples}."
+            "expected 0 < level < 1, two runs or more and n_samples >= 1, got "
+            f"level={level}, {sizes} runs, n_samples={n_samples}."
         )
-    drawn = rng.integers(len(values), size=(n_samples, len(values)))
-    samples = statistic(values[drawn], axis=1)
-    tails = [(1 - level) / 2, (1 + level) / 2]
-    low, high = numpy.quantile(samples, tails, axis=0)
-    return low, high
+
+    def of_all(*drawn, axis):
+        return statistic(numpy.concatenate(drawn, axis=axis), axis=axis)
+
+    interval = (
+        scipy_stats()
+        .bootstrap(
+            samples,
+            of_all,
+            axis=0,
+            vectorized=True,
+            n_resamples=n_samples,
+            confidence_level=level,
+            method="percentile",
+            random_state=rng,
+        )
+        .confidence_interval
+    )
+    return interval.low, interval.high
+
+
+def performance_profile(scores, thresholds):
+    """Of each run, which thresholds its score exceeds: 1(x > τ).
+
+    Its `mean` over runs is the performance profile, the fraction of runs scoring above τ
+    (Agarwal et al. 2021, section 4.2), and `bootstrap` gives the band around it.
+
+    Parameters
+    ----------
+    scores : array, shape (n_runs,)
+        One a run.
+    thresholds : array, shape (n,)
+        The τ.
+
+    Returns
+    -------
+    array, shape (n_runs, n)
+        0 or 1.
+    """
+    return numpy.greater.outer(scores, thresholds).astype(float)

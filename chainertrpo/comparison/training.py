@@ -1,12 +1,11 @@
-"""One run of a comparison: ``python -m chainertrpo.comparison.training FOLDER``.
+"""One run of a grid: ``python -m chainertrpo.comparison.training FOLDER``.
 
 It is the ordinary training loop with one worker process, so that it has checkpoints: a
-killed run goes on from its newest one and ends as if it had not been killed.
+killed run goes on from its newest one and ends as if it had not been killed.  A clone is a
+run of no environment steps: it is fitted to the demonstrations and evaluated.
 """
 
 import contextlib
-import dataclasses
-import functools
 import importlib
 import logging
 import os
@@ -14,18 +13,24 @@ import signal
 import sys
 import time
 
-from chainertrpo.agents import make_agent, settings_of
-from chainertrpo.comparison.folders import ENVIRONMENT, FINISHED, STEP, is_finished
-from chainertrpo.comparison.runs import read_run
+from chainertrpo.comparison.builders import build
+from chainertrpo.comparison.imitation import prepare
+from chainertrpo.comparison.runs import (
+    ENVIRONMENT,
+    FINISHED,
+    STEP,
+    is_finished,
+    read_run,
+)
 from chainertrpo.comparison.table import DETERMINISTIC, FINAL
-from chainertrpo.data import write_json
+from chainertrpo.data import BadFileError, write_json
 from chainertrpo.experiments import (
+    BadEnvironmentError,
     EpisodeLog,
     Interrupted,
     describe_environment,
     draw_learning_curve,
     eval_performance,
-    make_env,
     read_table,
     scheduled,
     train_agent_parallel,
@@ -33,17 +38,10 @@ from chainertrpo.experiments import (
 
 
 def train(folder):
-    """Train and evaluate what a folder's ``config.json`` says; go on if it was begun.
-
-    Parameters
-    ----------
-    folder : str
-        Of `make_plan`, not finished.
-    """
+    """Train and evaluate what a folder's ``config.json`` says; go on if it was begun."""
     run = read_run(folder)
-    settings = settings_of(run.preset, **run.changes)
-    make = functools.partial(make_env, run.env, **settings.get("env", {}))
-    agent = build(run, settings, make())
+    agent, make, settings = build(folder, run)
+    prepare(agent, run, make)
     learn(folder, run, agent, make, scheduled(settings, run.steps))
 
 
@@ -60,21 +58,7 @@ def _alone(folder):
 
 
 def learn(folder, run, agent, make, step_hooks=()):
-    """Train an agent and evaluate it; leave ``final.json``.
-
-    Parameters
-    ----------
-    folder : str
-        The run's.
-    run : NamedTuple
-        With ``seed``, ``steps``, ``eval_interval``, ``eval_n_runs``, ``final_n_runs``.
-    agent : OnPolicyAgent
-        As it begins.
-    make : callable
-        Seed -> environment; workers call it too.
-    step_hooks : sequence of callable
-        As in `train_agent_parallel`.
-    """
+    """Train an agent and evaluate it; leave ``final.json``."""
     # Seeds for evaluation are far from those of training, as in ChainerRL's examples.
     eval_env = make(2**32 - 1 - run.seed)
     write_json(os.path.join(folder, ENVIRONMENT), describe_environment())
@@ -114,63 +98,8 @@ def learn(folder, run, agent, make, step_hooks=()):
     draw_learning_curve(folder)
 
 
-def build(run, settings, env):
-    """Build a run's agent.
-
-    Parameters
-    ----------
-    run : Run
-        What to build.
-    settings : dict
-        Of its preset, with its changes.
-    env : Env
-        For its spaces.
-
-    Returns
-    -------
-    OnPolicyAgent
-        With Gauss–Newton products where its preset says double backprop: they are equal
-        to rounding, and several times faster.
-    """
-    space = env.observation_space, env.action_space
-    return fast(make_agent(*space, settings, seed=run.seed))
-
-
-def fast(agent):
-    """Take Gauss–Newton products where double backprop was asked for: they are equal.
-
-    Parameters
-    ----------
-    agent : OnPolicyAgent
-        Changed in place.
-
-    Returns
-    -------
-    OnPolicyAgent
-        `agent`.
-    """
-    if getattr(agent.improve, "curvature", None) == "hessian":
-        agent.improve = dataclasses.replace(agent.improve, curvature="gauss_newton")
-    return agent
-
-
 def evaluate(agent, run, make):
-    """Evaluate the final agent, sampling as in training, then by the most probable actions.
-
-    Parameters
-    ----------
-    agent : OnPolicyAgent
-        Trained.
-    run : NamedTuple
-        With ``seed`` and ``final_n_runs``.
-    make : callable
-        Seed -> environment.
-
-    Returns
-    -------
-    dict of str to dict
-        By kind, from `eval_performance`.
-    """
+    """Evaluate as in training, actions sampled, then by the most probable actions."""
     scores = {}
     for kind in (FINAL, DETERMINISTIC):
         env = make(2**31 + run.seed)
@@ -180,14 +109,8 @@ def evaluate(agent, run, make):
     return scores
 
 
-def main(train):
-    """Do what the folder on the command line says, once nobody else does.
-
-    Parameters
-    ----------
-    train : callable
-        Given the folder, if it is not finished.
-    """
+def main():
+    """Do what the folder on the command line says, once nobody else does."""
     if len(sys.argv) != 2:
         sys.exit(f"usage: {sys.argv[0]} FOLDER")
     logging.basicConfig(level=logging.INFO, format="%(message)s")
@@ -197,9 +120,11 @@ def main(train):
         with _alone(folder):
             if not is_finished(folder):
                 train(folder)
+    except (BadFileError, BadEnvironmentError) as error:
+        sys.exit(f"error: {error}")
     except Interrupted as stop:
         sys.exit(128 + stop.signal_number)
 
 
 if __name__ == "__main__":
-    main(train)
+    main()

@@ -14,6 +14,7 @@ from chainertrpo.data.demonstrations import (
 from chainertrpo.data.files import (
     BadFileError,
     check_arrays,
+    file_name,
     read_json,
     read_npz,
     write_atomically,
@@ -49,6 +50,7 @@ __all__ = [
     "check_environment",
     "discounted_sum",
     "environment_header",
+    "file_name",
     "generalized_advantages",
     "merge",
     "read_demonstrations",

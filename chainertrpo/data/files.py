@@ -9,6 +9,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import tempfile
 import zipfile
 
@@ -17,6 +18,24 @@ import numpy
 
 class BadFileError(ValueError):
     """A file is not what it should be; the message says which file and in what."""
+
+
+def file_name(env_id):
+    """Name a file or folder after an environment: ``ALE/Pong-v5`` becomes ``ALE-Pong-v5``.
+
+    Parameters
+    ----------
+    env_id : str
+        Its id, perhaps with a namespace (``/``) and a module (``:``).
+
+    Returns
+    -------
+    str
+        Letters, digits and ``._-``, everything else replaced by ``-``; never hidden and
+        never empty.  An id that is a file's name already is left as it is.
+    """
+    name = re.sub(r"[^\w.-]", "-", env_id)
+    return re.sub(r"^\.+", "-", name) or "-"
 
 
 def write_atomically(path, data):

@@ -1,11 +1,15 @@
-"""Draw the learning curves of several seeds: docs/results/<task>/learning_curve.png.
+"""Make the pictures and tables of docs/results again from the records beside them.
 
-python docs/results/draw.py hopper-v4 cartpole-v1 humanoid-v4
+python docs/results/draw.py hopper-v4 humanoid-v4 family gail-classic
+
+In a folder with evaluations.csv these are table.md and the pictures of a comparison or a
+study; elsewhere learning_curve.png of the seeds there.  Without names: of all folders.
 """
 
 import pathlib
 import sys
 
+from chainertrpo.comparison import draw_curves, read_rows, write_report
 from chainertrpo.data import read_json
 from chainertrpo.experiments import read_table
 
@@ -31,8 +35,24 @@ def smoothed(folder, grid, width):
     return means
 
 
+def report(folder):
+    """Write a grid's report again; draw its variants, where they have a table."""
+    rows = read_rows(folder / "evaluations.csv")
+    write_report(str(folder), rows)
+    for path in {*folder.glob("*.csv")} - {folder / "evaluations.csv"}:
+        variants = read_rows(path)
+        presets = {row.preset.split(",")[0] for row in variants}  # "preset, variant"
+        for env in sorted({row.env for row in variants}):
+            picture = folder / f"{env}-{path.stem.rpartition('-')[2]}.png"
+            of_presets = [row for row in rows if row.preset in presets]
+            draw_curves(of_presets + variants, env, str(picture))
+
+
 def draw(task):
     """Draw one task."""
+    if (HERE / task / "evaluations.csv").exists():
+        report(HERE / task)
+        return
     folders = sorted((HERE / task).glob("seed*"))
     figure = matplotlib.figure.Figure(figsize=(7, 4.2), layout="constrained")
     axes = figure.add_subplot()
