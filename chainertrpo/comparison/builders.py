@@ -87,6 +87,8 @@ def episodes_of_seed(demonstrations, n, seed):
 
 def _fast(agent):
     """Take Gauss–Newton products for double backprop: equal to rounding, and faster."""
-    if getattr(agent.improve, "curvature", None) == "hessian":
-        agent.improve = dataclasses.replace(agent.improve, curvature="gauss_newton")
+    curvature = getattr(agent.policy_step, "curvature", None)
+    if getattr(curvature, "kind", None) == "hessian":
+        curvature = dataclasses.replace(curvature, kind="gauss_newton")
+        agent.policy_step = dataclasses.replace(agent.policy_step, curvature=curvature)
     return agent

@@ -9,6 +9,7 @@ import os
 import typing
 
 from chainertrpo.agents import GAIL_PRESETS, settings_of
+from chainertrpo.agents.presets import changes_of
 from chainertrpo.data import BadFileError, file_name, read_json, write_json
 
 CONFIG, ENVIRONMENT = "config.json", "environment.json"
@@ -124,7 +125,7 @@ def claim(path, run):
     there = read_run(path)
     differing = [
         f"{name}={old} (asked for: {new})"
-        for name, old, new in zip(run._fields, there, run)
+        for name, old, new in zip(run._fields, *map(_in_todays_words, (there, run)))
         if old != new
     ]
     if differing:
@@ -133,6 +134,10 @@ def claim(path, run):
             "remove that folder."
         )
     return path
+
+
+def _in_todays_words(run):
+    return run._replace(changes=changes_of(run.preset, run.changes))
 
 
 def read_run(folder):

@@ -29,7 +29,7 @@ EXPERT_TASKS = {
         preset="chainerrl-reproduction",
         changes={
             "agent": {"update_interval": 5000, "gamma": 0.99, "lambd": 0.97},
-            "fit": {"epochs": 10, "batch_size": 64},
+            "value_step": {"epochs": 10, "batch_size": 64},
         },
     ),
     "Hopper-v4": Task(1_500_000, 3000.0, "chainerrl-reproduction", {"env": _CLIPPED}),
@@ -45,7 +45,7 @@ _MOUNTAIN = {
     "ho2016-ppo": {
         **_SLOWER,
         "agent": {"update_interval": 5000},
-        "step": {"batch_size": 256},
+        "policy_step": {"batch_size": 256},
         "optimizer": {"alpha": 1e-3},
     },
 }

@@ -38,10 +38,14 @@ TASKS = {
         preset="chainerrl-class",  # whose observations are not normalised
         changes={
             "agent": {"update_interval": 1024, "gamma": 0.99, "lambd": 0.98},
-            "step": {"entropy_coef": 0.0, "cg_iterations": 15, "damping": 1e-3},
+            "policy_step": {
+                "objective": {"entropy_coef": 0.0},
+                "solver": {"iterations": 15},
+                "curvature": {"damping": 1e-3},
+            },
             # With the zoo's 20 epochs of 512 values lag behind; and where every episode
             # reaches the limit, advantages are noise, and δ is how far a step follows it.
-            "fit": {"epochs": 10, "batch_size": 64},
+            "value_step": {"epochs": 10, "batch_size": 64},
             "schedules": {"max_kl": [0.01, 1e-4]},
             "policy": {"init": "orthogonal"},
             "vf": {"init": "orthogonal", "last_scale": 1.0},
@@ -53,8 +57,8 @@ TASKS = {
         preset="chainerrl-reproduction",
         changes={
             "agent": {"update_interval": 2048, "gamma": 0.99, "lambd": 0.97},
-            "step": {"cg_iterations": 15},
-            "fit": {"epochs": 10, "batch_size": 64},
+            "policy_step": {"solver": {"iterations": 15}},
+            "value_step": {"epochs": 10, "batch_size": 64},
         },
     ),
     "Pendulum-v1": Task(
@@ -63,8 +67,8 @@ TASKS = {
         preset="chainerrl-reproduction",
         changes={
             "agent": {"update_interval": 2048, "gamma": 0.9, "lambd": 0.95},
-            "step": {"cg_iterations": 15},
-            "fit": {"epochs": 15, "batch_size": 64},
+            "policy_step": {"solver": {"iterations": 15}},
+            "value_step": {"epochs": 15, "batch_size": 64},
         },
     ),
     "MountainCarContinuous-v0": Task(
@@ -76,8 +80,8 @@ TASKS = {
         changes={
             "env": {"clip_actions": True},  # 0.1·a² is charged
             "agent": {"update_interval": 8192, "gamma": 0.99, "lambd": 0.95},
-            "step": {"cg_iterations": 15},
-            "fit": {"epochs": 10, "batch_size": 128},
+            "policy_step": {"solver": {"iterations": 15}},
+            "value_step": {"epochs": 10, "batch_size": 128},
             "policy": {"log_std_init": 1.0},
         },
     ),

@@ -1,6 +1,6 @@
 """Settings of ancestors and of our own as plain data, and agents made from them."""
 
-from chainertrpo.agents.presets.gail import GAIL_PRESETS, make_gail_agent
+from chainertrpo.agents.presets.gail import GAIL_PRESETS, changes_of, make_gail_agent
 from chainertrpo.agents.presets.settings import (
     ALGORITHMS,
     DEFAULT_PPO_PRESET,
@@ -20,6 +20,7 @@ __all__ = [
     "GAIL_PRESETS",
     "PARTS",
     "PRESETS",
+    "changes_of",
     "check_keys",
     "describe_presets",
     "make_agent",

@@ -8,7 +8,12 @@ the form that was paid and ``every`` the subsampling.
 import copy
 
 from chainertrpo.agents.gail import GAIL
-from chainertrpo.agents.presets.settings import make_agent, settings_of
+from chainertrpo.agents.presets.settings import (
+    PRESETS,
+    make_agent,
+    respelt,
+    settings_of,
+)
 from chainertrpo.data import environment_header, subsample
 from chainertrpo.updates import Discriminator
 from chainertrpo.updates.spelling import merged
@@ -178,6 +183,25 @@ def make_gail_agent(
     agent = GAIL(agent, judge, environment_header(spaces))
     settings = {"generator": generator, "discriminator": arguments, "every": every}
     return agent, settings
+
+
+def changes_of(preset, changes):
+    """Changes to a preset of `PRESETS` or `GAIL_PRESETS`, in today's words.
+
+    Parameters
+    ----------
+    preset : str
+        Its name.
+    changes : dict
+        By part, perhaps as an earlier release spelt them.
+
+    Returns
+    -------
+    dict
+        The same changes.
+    """
+    base = GAIL_PRESETS[preset]["base"] if preset in GAIL_PRESETS else preset
+    return respelt(changes, PRESETS[base]) if base in PRESETS else changes
 
 
 def _chosen(preset):
