@@ -37,6 +37,7 @@ setup(
     install_requires=[
         "numpy>=1.22",
         "chainer==7.8.1",
+        "filelock>=3.4",
         "gym==0.26.2",
         "gymnasium>=0.29; python_version >= '3.9'",
         "matplotlib>=3.5",

@@ -177,7 +177,7 @@ def test_trpo_in_each_loop_on_real_environments(tmp_path):
         assert agent.n_updates == 5
         table = read_table(out / "scores.txt")
         assert list(table)[-5:] == STATISTICS
-        assert sorted(p.name for p in out.iterdir()) == [
+        assert sorted(p.name for p in out.glob("[!.]*")) == [
             "1000_finish",
             "best",
             "scores.txt",

@@ -1,4 +1,4 @@
-"""Environments of gym and gymnasium, old and new, in the dialect of the agent protocol.
+"""Environments of gym and gymnasium, old and new, with the interface of the agent protocol.
 
 `Env` gives ``reset() -> obs`` and ``step(action) -> obs, reward, done, info`` for all of
 them: ``done`` is a terminal state, ``info["needs_reset"]`` a cut (a time limit), which
@@ -8,13 +8,14 @@ all, so that the agent learns from the actions it chose.
 
 import warnings
 
+from chainertrpo._checks import whole
 from chainertrpo.experiments.packages import BadEnvironmentError, remedy, resolve
 
 import numpy
 
 
 class Env:
-    """One environment in the dialect of the agent protocol.
+    """One environment with the interface of the agent protocol.
 
     Parameters
     ----------
@@ -65,17 +66,35 @@ class Env:
         -------
         array, shape (S,), float32
             The first observation, flattened.
+
+        Raises
+        ------
+        BadEnvironmentError
+            A seed was given, and the environment takes none.
+        TypeError
+            The environment's own.
         """
         seed, self._seed = self._seed, None
-        result = self.env.reset() if seed is None else self._seeded_reset(seed)
+        try:
+            result = self.env.reset() if seed is None else self._seeded_reset(seed)
+        except TypeError as error:
+            if not _is_signature(error, "seed"):
+                raise
+            raise BadEnvironmentError(
+                f"expected reset(seed=...) or seed(...) of {self.env}, got neither: "
+                f"{error}. Without one of them a run cannot be repeated."
+            ) from error
         return self._flat(result[0] if _is_pair(result) else result)
 
     def _seeded_reset(self, seed):
         try:
             return self.env.reset(seed=seed)
-        except TypeError:  # the API before gym 0.22
-            self.env.seed(seed)
-            return self.env.reset()
+        except TypeError as error:
+            # The API before gym 0.22; another TypeError is the environment's own.
+            if not _is_signature(error, "seed") or not hasattr(self.env, "seed"):
+                raise
+        self.env.seed(seed)
+        return self.env.reset()
 
     def step(self, action):
         """Take a step.
@@ -95,6 +114,11 @@ class Env:
             The state is terminal.
         info : dict
             The environment's, with ``needs_reset`` True if the episode was cut.
+
+        Raises
+        ------
+        BadEnvironmentError
+            It gave something else than its spaces or its interface say.
         """
         if self._box and self.clip_actions:
             space = self.action_space
@@ -102,6 +126,11 @@ class Env:
         elif not self._box:
             action = int(action) + int(getattr(self.action_space, "start", 0))
         result = self.env.step(action)
+        if not isinstance(result, (tuple, list)) or len(result) not in (4, 5):
+            raise BadEnvironmentError(
+                "expected step to give (obs, reward, terminated, truncated, info) or "
+                f"(obs, reward, done, info), got {str(result)[:200]}."
+            )
         if len(result) == 5:
             obs, reward, done, cut, info = result
         else:
@@ -111,13 +140,13 @@ class Env:
         if cut and not done:
             done = not self.bootstrap_time_limits
             info = {**info, "needs_reset": True}
-        return self._flat(obs), float(reward), bool(done), info
+        return self._flat(obs), as_reward(reward), bool(done), info
 
     def _flat(self, obs):
         obs = numpy.asarray(obs, numpy.float32).ravel()
         if obs.shape != self._obs_shape:
             raise BadEnvironmentError(
-                f"expected observations of shape {self.obs_shape}, got {obs.shape}. The "
+                f"expected observations of shape {self._obs_shape}, got {obs.shape}. The "
                 "environment does not keep to its observation_space."
             )
         return obs
@@ -134,6 +163,33 @@ class Env:
     def close(self):
         """Close the wrapped environment."""
         self.env.close()
+
+
+def _is_signature(error, name):
+    # "reset() got an unexpected keyword argument 'seed'", "reset() takes no keyword ..."
+    text = str(error)
+    return (f"'{name}'" in text and "unexpected keyword" in text) or (
+        "reset()" in text and "takes no keyword arguments" in text
+    )
+
+
+def as_reward(reward):
+    """Return a reward as a float: a number, or an array of one.
+
+    Raises
+    ------
+    BadEnvironmentError
+        It is neither.
+    """
+    if type(reward) is float:
+        return reward
+    x = numpy.asarray(reward)
+    if x.size != 1 or x.dtype.kind not in "fiub":
+        raise BadEnvironmentError(
+            f"expected one number as the reward, got {str(reward)[:100]}. Return a float "
+            "from step."
+        )
+    return float(x.item())
 
 
 def _is_pair(result):
@@ -161,10 +217,14 @@ def _check_spaces(env):
             "gymnasium.spaces.utils.flatten_space, or choose another environment."
         )
     if kinds[1] == "Box" and (
-        len(action.shape) != 1 or (action.low > action.high).any()
+        len(action.shape) != 1 or not (action.low <= action.high).all()
     ):
         raise BadEnvironmentError(
-            f"expected a vector of actions with low <= high, got {action}."
+            f"expected a vector of actions with low <= high and no NaN, got {action}."
+        )
+    if numpy.isnan(obs.low).any() or numpy.isnan(obs.high).any():
+        raise BadEnvironmentError(
+            f"expected observations whose bounds are not NaN, got {obs}. Use inf for none."
         )
     if 0 in obs.shape or 0 in action.shape:
         raise BadEnvironmentError(f"expected non-empty spaces, got {obs} and {action}.")
@@ -172,7 +232,7 @@ def _check_spaces(env):
 
 
 def adapt(env):
-    """Bring any environment into the dialect; one that speaks it stays as it is.
+    """Give any environment the interface of the agent protocol.
 
     Parameters
     ----------
@@ -183,10 +243,40 @@ def adapt(env):
     Returns
     -------
     object
-        With ``reset() -> obs`` and ``step(action) -> obs, reward, done, info``.
+        With ``reset() -> obs`` and ``step(action) -> obs, reward, done, info``; what has
+        them already is given back.
+
+    Raises
+    ------
+    BadEnvironmentError
+        It is a vector of environments, or its spaces are not supported.
     """
     packages = {cls.__module__.split(".")[0] for cls in type(env).__mro__}
-    return Env(env) if packages & {"gym", "gymnasium"} else env
+    if not packages & {"gym", "gymnasium"}:
+        return env
+    if hasattr(env, "num_envs"):
+        raise BadEnvironmentError(
+            f"expected one environment, got {env} of {env.num_envs}. Give their makers to "
+            "SerialVectorEnv for train_agent_batch, or one make_env to "
+            "train_agent_parallel, which has workers of its own."
+        )
+    return Env(env)
+
+
+def adapt_many(env):
+    """Check that several environments come as a `SerialVectorEnv`, or as ChainerRL's.
+
+    Raises
+    ------
+    BadEnvironmentError
+        They come as a vector of gym or gymnasium, or are one.
+    """
+    adapt(env)
+    if not hasattr(env, "num_envs"):
+        raise BadEnvironmentError(
+            f"expected several environments, got {env}. Wrap them: SerialVectorEnv([env])."
+        )
+    return env
 
 
 def make_env(
@@ -197,6 +287,7 @@ def make_env(
     render_mode=None,
     bootstrap_time_limits=True,
     clip_actions=True,
+    max_episode_steps=None,
 ):
     """Make an environment by id.
 
@@ -212,6 +303,8 @@ def make_env(
         ``human`` or ``rgb_array``.
     bootstrap_time_limits, clip_actions : bool
         See `Env`.
+    max_episode_steps : int, optional
+        A time limit; by default the environment's own, if it has one.
 
     Returns
     -------
@@ -225,6 +318,8 @@ def make_env(
     """
     module, full_id = resolve(env_id, package)
     kwargs = {} if render_mode is None else {"render_mode": render_mode}
+    if max_episode_steps is not None:
+        kwargs["max_episode_steps"] = whole("max_episode_steps", max_episode_steps, 1)
     try:
         with warnings.catch_warnings():
             # "out of date" for v4, which is chosen on purpose; gym's np.bool8.

@@ -1,8 +1,8 @@
 """A worker process, both its sides: the parent's handle on it, and what runs in it.
 
-Messages go to it by a pipe: ``("restart", generation)``, which has no answer, and
-``("collect", actor, n_steps)``, answered by ``("paths", paths, episodes)``; or by
-``("error", traceback)``, after which it ends.
+Messages go to it by a pipe: ``("restart", generation)`` and ``("restore", actor, arrays,
+about)``, which have no answer, and ``("collect", actor, n_steps, keep)``, answered by
+``("paths", paths, episodes, state)``; or by ``("error", traceback)``, after which it ends.
 """
 
 import contextlib
@@ -274,5 +274,10 @@ def _answers(make_env, seed, index, generation, state):
         kind, *content = message
         if kind == "restart":
             message = yield episodes.restart(*content)
+        elif kind == "restore":
+            message = yield episodes.set_state(*content)
         else:
-            message = yield ("paths", *episodes.collect(*content))
+            *call, keep = content
+            collected = episodes.collect(*call)
+            state = episodes.get_state() if keep else None
+            message = yield ("paths", *collected, state)
