@@ -30,9 +30,8 @@ from chainertrpo.data import (
     subsample,
     write_demonstrations,
 )
-from chainertrpo.data.conversion import MINARI, kind_of, read_any
-from chainertrpo.data.description import describe
-from chainertrpo.data.minari_sets import (
+from chainertrpo.data.demonstrations import MINARI, describe, kind_of, read_any
+from chainertrpo.data.demonstrations.minari import (
     import_minari,
     minari_environment,
     write_minari,

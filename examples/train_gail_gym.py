@@ -17,7 +17,7 @@ import warnings
 from chainertrpo import _compat, make_agent
 from chainertrpo.agents import GAIL_PRESETS, PRESETS, clone_expert, make_gail_agent
 from chainertrpo.data import BadFileError, read_demonstrations, read_json, select
-from chainertrpo.data.description import maker
+from chainertrpo.data.demonstrations import maker
 from chainertrpo.experiments import eval_performance, prepare_run_folder
 from chainertrpo.updates import REWARD_FORMS, Cloning, TerminationBiasWarning
 

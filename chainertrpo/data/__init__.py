@@ -1,19 +1,20 @@
 """Paths, batches, advantages, demonstrations and files; NumPy only."""
 
-from chainertrpo.data.curation import merge, select, subsample
-from chainertrpo.data.demonstration_files import (
-    read_demonstrations,
-    write_demonstrations,
-)
 from chainertrpo.data.demonstrations import (
     Demonstrations,
     Episode,
     check_environment,
     environment_header,
+    merge,
+    read_demonstrations,
+    select,
+    subsample,
+    write_demonstrations,
 )
 from chainertrpo.data.files import (
     BadFileError,
     check_arrays,
+    file_name,
     read_json,
     read_npz,
     write_atomically,
@@ -49,6 +50,7 @@ __all__ = [
     "check_environment",
     "discounted_sum",
     "environment_header",
+    "file_name",
     "generalized_advantages",
     "merge",
     "read_demonstrations",
