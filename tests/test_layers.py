@@ -8,7 +8,7 @@ import chainertrpo
 import pytest
 
 ROOT = pathlib.Path(chainertrpo.__file__).parent
-ROOM_FOR_ALL = {"_checks", "_compat", "_threads"}  # beneath the layers
+ROOM_FOR_ALL = {"_checks", "_compat", "_extras", "_threads"}  # beneath the layers
 LAYERS = ["numerics", "policies", "data", "updates", "agents", "experiments"]
 LAYERS += ["comparison"]
 OPTIONAL = {

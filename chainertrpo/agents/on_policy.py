@@ -2,7 +2,6 @@
 
 import dataclasses
 import logging
-import os
 
 from chainertrpo._threads import single_blas_thread
 from chainertrpo.agents.acting import Actor
@@ -10,7 +9,12 @@ from chainertrpo.agents.batching import Estimation, make_batch, renormalized
 from chainertrpo.agents.checks import check_links, check_settings, check_target
 from chainertrpo.agents.rewards import environment_rewards
 from chainertrpo.agents.statistics import TRPO_WINDOWS, Statistics
-from chainertrpo.agents.storage import Scalar, load_objects, save_objects
+from chainertrpo.agents.storage import (
+    Scalar,
+    check_finite,
+    load_objects,
+    save_objects,
+)
 from chainertrpo.data import PathRecorder
 from chainertrpo.updates import (
     GradientStep,
@@ -303,6 +307,7 @@ class OnPolicyAgent:
         batch, beliefs = self.batch(paths)
         rng = self._streams["fit"]
         self.last_step = self.improve(self.model, batch, self.optimizer, rng)
+        check_finite(self.model)
         improved()
         if self.obs_normalizer is not None and self.estimation.learns_after_step:
             batch = renormalized(batch, paths, self.obs_normalizer, self.vf.device)
@@ -388,7 +393,6 @@ class OnPolicyAgent:
         dirname : str or os.PathLike
             Made if missing.
         """
-        os.makedirs(dirname, exist_ok=True)
         save_objects(dirname, self._saved())
 
     def load(self, dirname, to_act=False):

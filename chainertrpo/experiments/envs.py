@@ -9,7 +9,12 @@ all, so that the agent learns from the actions it chose.
 import warnings
 
 from chainertrpo._checks import whole
-from chainertrpo.experiments.packages import BadEnvironmentError, remedy, resolve
+from chainertrpo.experiments.packages import (
+    BadEnvironmentError,
+    check_display,
+    remedy,
+    resolve,
+)
 
 import numpy
 
@@ -320,6 +325,7 @@ def make_env(
     kwargs = {} if render_mode is None else {"render_mode": render_mode}
     if max_episode_steps is not None:
         kwargs["max_episode_steps"] = whole("max_episode_steps", max_episode_steps, 1)
+    check_display(module, full_id, render_mode)
     try:
         with warnings.catch_warnings():
             # "out of date" for v4, which is chosen on purpose; gym's np.bool8.
@@ -329,7 +335,7 @@ def make_env(
     except (ImportError, module.error.Error) as error:
         raise BadEnvironmentError(
             f"{full_id} of {module.__name__} {module.__version__} cannot be made: "
-            f"{error} {remedy(error)}"
+            f"{error} {remedy(error, full_id)}"
         ) from error
     env = Env(
         env,

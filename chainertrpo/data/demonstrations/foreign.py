@@ -7,6 +7,7 @@ observation becomes the end, and the episode counts as cut.
 
 import warnings
 
+from chainertrpo._extras import pip_install
 from chainertrpo.data.demonstrations.records import Demonstrations, Episode, checked
 from chainertrpo.data.files import MAX_BYTES, BadFileError, read_npz, too_large
 
@@ -281,7 +282,7 @@ def read_imitation(path, environment, max_bytes=None):
         import h5py
     except ImportError as error:
         raise ImportError(
-            "openai/imitation's files need h5py: pip install h5py"
+            f"openai/imitation's files need h5py: {pip_install('demos')}"
         ) from error
     try:
         with h5py.File(path, "r") as file:

@@ -4,6 +4,7 @@ import os
 import re
 import warnings
 
+from chainertrpo._extras import pip_install
 from chainertrpo.data.demonstrations.records import (
     Demonstrations,
     Episode,
@@ -33,7 +34,7 @@ def import_minari():
     except ImportError as error:
         raise ImportError(
             "Minari's data sets need minari (Python 3.9 or newer): "
-            "pip install 'minari[hdf5]'"
+            + pip_install("demos")
         ) from error
     return minari
 
