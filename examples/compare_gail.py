@@ -39,11 +39,12 @@ from chainertrpo.comparison.imitation_studies import STUDIES
 from chainertrpo.data import BadFileError
 from chainertrpo.data.files import write_atomically
 from chainertrpo.experiments import BadEnvironmentError, available_cores
+from chainertrpo.experiments.console import Parser
 
 
 def parse_args():
     """Read the command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument

@@ -36,16 +36,17 @@ from chainertrpo.comparison import (
     run_all,
     write_rows,
 )
-from chainertrpo.data import BadFileError
+from chainertrpo.data import BadFileError, file_name
 from chainertrpo.data.files import write_atomically
 from chainertrpo.experiments import BadEnvironmentError, available_cores
+from chainertrpo.experiments.console import Parser
 
 STATISTICS = {"iqm": (interquartile_mean, "IQM"), "mean": (mean, "mean")}
 
 
 def parse_args():
     """Read the command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
@@ -118,7 +119,9 @@ def report(folders, args):
         sys.exit("error: there is no evaluation yet")
     write_rows(os.path.join(args.outdir, "evaluations.csv"), rows)
     statistic, name = STATISTICS[args.statistic]
-    pictures = {env: f"{env}.png" for env in sorted({row.env for row in rows})}
+    pictures = {
+        env: f"{file_name(env)}.png" for env in sorted({row.env for row in rows})
+    }
     for env, picture in pictures.items():
         path = os.path.join(args.outdir, picture)
         draw_curves(rows, env, path, statistic=statistic, name=name)

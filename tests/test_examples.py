@@ -42,7 +42,7 @@ def test_train_then_demo(tmp_path, env, other):
     flags += ["--eval-interval", 750, "--eval-n-runs", 2, "--hidden-sizes", 16, 8]
     out = run(TRAIN, *flags, "--outdir", tmp_path).stdout
     (folder,) = tmp_path.iterdir()
-    assert sorted(path.name for path in folder.iterdir()) == [
+    assert sorted(path.name for path in folder.glob("[!.]*")) == [
         "1500_finish",
         "best",
         "checkpoints",

@@ -525,7 +525,8 @@ def test_signals_to_the_example(tmp_path):
         marked.process.terminate()
         code, output = marked.end()
         assert code == 128 + signal.SIGTERM == 143, output
-        assert f"stopped by SIGTERM; go on with: {script} --resume {folder}" in output
+        again = f"go on with: {sys.executable} {script} --resume {folder}"
+        assert f"stopped by SIGTERM; {again}" in output
         assert marked.nothing_is_left()
     assert "Traceback" not in output
     reached = checkpoints(folder)[-1]
@@ -536,7 +537,8 @@ def test_signals_to_the_example(tmp_path):
         code, output = marked.end()
         assert code == 128 + signal.SIGINT == 130, output
         assert f"resumed at step {reached}" in output
-        assert f"stopped by SIGINT; go on with: {script} --resume {folder}" in output
+        again = f"go on with: {sys.executable} {script} --resume {folder}"
+        assert f"stopped by SIGINT; {again}" in output
         assert marked.nothing_is_left()
     assert "Traceback" not in output
     assert (folder / "learning_curve.png").exists()

@@ -1,10 +1,14 @@
 """What scripts say, and to whom: a closed pipe ends no run, a full disk is one line."""
 
+import argparse
 import contextlib
+import copy
 import errno
 import logging
 import os
 import sys
+
+from chainertrpo._checks import did_you_mean
 
 import tqdm
 
@@ -30,7 +34,7 @@ def explain(error):
     str
         The line.
     """
-    text = " ".join(str(error).split("\n"))
+    text = str(error)
     remedy = REMEDIES.get(getattr(error, "errno", None))
     return f"{text}. {remedy}" if remedy else text
 
@@ -88,3 +92,41 @@ class LogHandler(logging.Handler):
             sys.stderr.flush()
         except Exception:
             self.handleError(record)
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that suggests what may have been meant."""
+
+    def parse_args(self, args=None, namespace=None):
+        """Read the command line, as argparse does."""
+        found, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            flags = [flag for flag in unknown if flag.startswith("-")]
+            hints = [did_you_mean(f.split("=")[0], self._flags(), 1) for f in flags]
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{''.join(hints)}")
+        return found
+
+    def _flags(self):
+        flags = []
+        for action in self._actions:
+            flags += action.option_strings
+            if isinstance(action, argparse._SubParsersAction):
+                for parser in action.choices.values():
+                    flags += parser._option_string_actions
+        return flags
+
+    def _check_value(self, action, value):
+        if action.choices is not None and value not in action.choices:
+            hint = did_you_mean(value, action.choices)
+            known = ", ".join(map(str, action.choices))
+            raise argparse.ArgumentError(
+                action, f"expected one of {known}, got {value!r}.{hint}"
+            )
+
+    def given(self, args=None):
+        """Return the names of the settings that the command line gives itself."""
+        quiet = copy.deepcopy(self)
+        quiet._defaults.clear()
+        for action in quiet._actions:
+            action.default = argparse.SUPPRESS
+        return set(vars(quiet.parse_args(args)))

@@ -132,7 +132,7 @@ def _make_room(outdir, overwrite):
     if found and not overwrite:
         raise FolderHoldsRunError(
             f"{outdir}: holds a run already ({', '.join(found)}). Give another folder, "
-            "or overwrite=True (--overwrite) to remove it."
+            "or overwrite=True to remove it."
         )
     if overwrite:
         for name in [*found, *TABLES, "checkpoints"]:

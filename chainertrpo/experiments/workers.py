@@ -25,6 +25,14 @@ import numpy
 PARENT_SIGNALS = (signal.SIGINT,)
 
 
+AT_THE_START = (
+    " It died while it was starting, and wrote why above. Two causes are common: a script "
+    'starts the training outside of `if __name__ == "__main__":`, which each worker '
+    "then does too; or make_env is defined in a notebook, where no worker finds it: write "
+    "it to a file, envs.py, and import it from there."
+)
+
+
 class WorkerError(RuntimeError):
     """A worker process raised, died or hung; the message holds its traceback."""
 
@@ -118,9 +126,11 @@ class Worker:
             if code and code < 0
             else f"code {code}"
         )
+        began = int(self.state[1]) or not code or code < 0
+        hint = "" if began else AT_THE_START
         raise WorkerError(
             f"worker {self.index} (process {self.process.pid}) died with {how}, after "
-            f"{self._last()}.\n{self._traceback()}"
+            f"{self._last()}.{hint}\n{self._traceback()}"
         )
 
     def check_alive(self, timeout):
