@@ -168,6 +168,7 @@ def agent(args):
         "fixed_horizon": args.fixed_horizon,
     }
     recorder = EpisodeRecorder()
+    print("recording", flush=True)
     try:
         return record_episodes(
             env, made.act, args.episodes, args.seed, made_by, recorder=recorder

@@ -107,7 +107,7 @@ def check_config(path, saved):
     wrong = [
         f"{name} {saved[name]!r}"[:80]
         for name, kind in kinds.items()
-        if name in saved and not isinstance(saved[name], (kind, type(None)))
+        if name in saved and not isinstance(saved[name], kind)
     ]
     if wrong or not kinds:
         raise BadFileError(

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 
-from chainertrpo.data import read_demonstrations, read_json
+from chainertrpo.data import BadFileError, read_demonstrations, read_json
 from chainertrpo.experiments import read_table
 
 import pytest
@@ -112,7 +112,8 @@ def resumable(finished, tmp_path):
 
 
 def test_a_resumed_run_may_have_more_steps(resumable):
-    run(TRAIN, "--resume", resumable, "--steps", 400)
+    same = ["--env", "CartPole", "--seed", 0, "--log-interval", 100]
+    run(TRAIN, "--resume", resumable, "--steps", 400, *same)
     assert (resumable / "400_finish").exists()
     assert read_json(resumable / "config.json")["steps"] == 400
     before = (resumable / "episodes.txt").read_text()
@@ -124,7 +125,6 @@ def test_a_resumed_run_may_have_more_steps(resumable):
     "flags, message",
     [
         (["--seed", 3], "--seed 3 (it was 0)"),
-        (["--workers", 2], "--workers 2 (it was 1)"),
         (["--preset", "npg", "--env", "Hopper"], "--env Hopper (it was CartPole-v1)"),
         (["--steps", 100], "expected --steps 200 or more"),
     ],
@@ -132,31 +132,33 @@ def test_a_resumed_run_may_have_more_steps(resumable):
 def test_flags_that_a_resume_cannot_follow_are_named(resumable, flags, message):
     done = clean(run(TRAIN, "--resume", resumable, *flags, code=1))
     assert message in done.stderr
-    same = ["--env", "CartPole", "--seed", 0, "--log-interval", 100]
-    run(TRAIN, "--resume", resumable, *same)
 
 
 @pytest.mark.parametrize(
-    "change",
+    "change, message",
     [
-        lambda c: c["settings"].update(step=3),
-        lambda c: c.update(settings=[]),
-        lambda c: c.update(env=None, settings=None),
-        lambda c: c["settings"].pop("algorithm"),
-        lambda c: c.update(steps="many"),
-        lambda c: c["settings"].update(algorithm="TPRO"),
+        (lambda c: c["settings"].pop("algorithm"), "no agent can be built"),
+        (lambda c: c.update(steps="many"), "expected the settings of a run, got steps"),
     ],
 )
-def test_an_edited_config(resumable, change):
+def test_an_edited_config(resumable, change, message):
     path = resumable / "config.json"
     config = read_json(path)
     change(config)
     path.write_text(json.dumps(config))
-    clean(run(TRAIN, "--resume", resumable, code=1))
-    out = ["agent", "--load", resumable / "200_finish", resumable / "d.npz"]
-    record = "examples/record_demonstrations.py"
-    if "steps" not in config or config["steps"] != "many":
-        clean(run(record, *out, "--episodes", 1, code=1))
+    assert message in clean(run(TRAIN, "--resume", resumable, code=1)).stderr
+
+
+@pytest.mark.parametrize(
+    "saved",
+    [[], 3, {"settings": []}, {"env": None}, {"steps": 1.5}, {"preset": 3}],
+)
+def test_what_no_run_has_written(monkeypatch, saved):
+    monkeypatch.syspath_prepend(str(ROOT / "examples"))
+    import training_script
+
+    with pytest.raises(BadFileError, match="c.json: expected the settings of a run"):
+        training_script.check_config("c.json", saved)
 
 
 def test_fewer_steps_than_a_batch(tmp_path):
@@ -261,9 +263,14 @@ def test_a_recording_that_is_stopped_keeps_its_episodes(own):
     argv = program(own, "examples/record_demonstrations.py", *flags)
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(
-        argv, env=environment, stderr=subprocess.PIPE, text=True
+        argv,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as process:
-        time.sleep(6)
+        assert process.stdout.readline() == "recording\n"
+        time.sleep(1)
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=60)
     assert process.returncode == 130 and "Traceback" not in said, said
@@ -314,7 +321,7 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
-@pytest.mark.parametrize("writes", [0, 2, 9, 18, 25])
+@pytest.mark.parametrize("writes", [0, 9, 25])
 def test_a_full_disk(tmp_path, writes):
     """It fills up sooner or later."""
     (tmp_path / "full.py").write_text(FULL)
@@ -359,9 +366,7 @@ def test_a_name_that_is_too_long(tmp_path):
     "flags, message",
     [
         (["--stepz", 10], "Did you mean --steps?"),
-        (["--worker-count=3"], "unrecognized arguments: --worker-count=3"),
         (["--preset", "trpo-maxkl"], "Did you mean trpo-max-kl"),
-        (["--lr", "inf"], "unrecognized arguments"),
     ],
 )
 def test_misspelt_flags(flags, message):
@@ -370,9 +375,8 @@ def test_misspelt_flags(flags, message):
 
 
 def test_a_learning_rate_of_infinity():
-    for value in ("inf", "nan", "0"):
-        done = run("examples/train_ppo_gym.py", "--lr", value, code=2)
-        assert f"expected a finite number above 0, got {value}" in done.stderr
+    done = run("examples/train_ppo_gym.py", "--lr", "inf", code=2)
+    assert "expected a finite number above 0, got inf" in done.stderr
 
 
 def test_ids_with_a_slash_are_names_of_files():

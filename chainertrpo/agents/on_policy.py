@@ -7,6 +7,7 @@ from chainertrpo._threads import single_blas_thread
 from chainertrpo.agents.acting import Actor
 from chainertrpo.agents.batching import Estimation, make_batch, renormalized
 from chainertrpo.agents.checks import check_links, check_settings, check_target
+from chainertrpo.agents.health import Health
 from chainertrpo.agents.rewards import environment_rewards
 from chainertrpo.agents.statistics import TRPO_WINDOWS, Statistics
 from chainertrpo.agents.storage import (
@@ -137,6 +138,7 @@ class OnPolicyAgent:
             )
         }
         self._statistics = statistics or Statistics(TRPO_WINDOWS)
+        self._health = Health(self.logger)
         self._recorder = PathRecorder()
         self._last_obs = {}
         self._actor = self.actor()
@@ -308,6 +310,7 @@ class OnPolicyAgent:
         rng = self._streams["fit"]
         self.last_step = self.improve(self.model, batch, self.optimizer, rng)
         check_finite(self.model)
+        self._health.look(self.policy, beliefs.entropy, batch.action, self.last_step)
         improved()
         if self.obs_normalizer is not None and self.estimation.learns_after_step:
             batch = renormalized(batch, paths, self.obs_normalizer, self.vf.device)

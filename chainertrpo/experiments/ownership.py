@@ -9,8 +9,6 @@ import shutil
 import socket
 import threading
 
-import filelock
-
 LOCK, OWNER = ".lock", ".owner"
 TABLES = ("scores.txt", "episodes.txt")
 AGENTS = re.compile(r"\d+_(checkpoint|except|finish)")
@@ -68,6 +66,8 @@ def owned_folder(outdir, *, goes_on=False, overwrite=False):
 
 @contextlib.contextmanager
 def _locked(path, outdir):
+    import filelock  # only for who trains: it looks at every import and file from then on
+
     lock = filelock.FileLock(os.path.join(path, LOCK))
     owner = os.path.join(path, OWNER)
     try:
