@@ -24,7 +24,18 @@ KINDS = "biufcUSMm"  # of dtypes; no Python objects and no records
 
 
 class BadFileError(ValueError):
-    """A file is not what it should be; the message says which file and in what."""
+    """A file is not what it should be; the message says which file and in what.
+
+    Parameters
+    ----------
+    text : str
+        The message; the middle of a very long one, which quotes the file, is left out.
+    """
+
+    def __init__(self, text):
+        if len(text) > 1500:
+            text = f"{text[:1000]} … {text[-400:]}"
+        super().__init__(text)
 
 
 def file_name(text):

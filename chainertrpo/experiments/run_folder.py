@@ -199,7 +199,8 @@ def draw_learning_curve(outdir):
     axes.set_title(f"{config.get('agent', 'agent')} on {config.get('env', '')}")
     axes.set_xlim(left=0)
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=8)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(fontsize=8)
     path, picture = os.path.join(outdir, "learning_curve.png"), io.BytesIO()
     figure.savefig(picture, dpi=130, format="png")
     write_atomically(path, picture.getvalue())
