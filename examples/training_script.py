@@ -167,7 +167,7 @@ def env_settings(args, presets):
     given = {**base.get("env", {}), **preset.get("generator", {}).get("env", {})}
     if getattr(args, "clip_actions", None) is not None:
         given["clip_actions"] = args.clip_actions
-    if args.max_episode_steps is not None:
+    if getattr(args, "max_episode_steps", None) is not None:
         given["max_episode_steps"] = args.max_episode_steps
     return given
 

@@ -154,7 +154,7 @@ def test_what_a_run_does_and_leaves(tmp_path, never):
     )
     assert_as_if_never_stopped(tmp_path, never)  # again, and nothing depends on hooks
     assert sorted(os.listdir(tmp_path)) == [
-        ".lock",
+        ".run.lock",
         "1060_finish",
         "best",
         "checkpoints",
@@ -217,7 +217,7 @@ def test_what_a_resume_cannot_follow(tmp_path):
 def test_fewer_steps_than_a_batch(tmp_path):
     with pytest.raises(ValueError, match="expected steps >= 100.*one batch.*got 60"):
         train(tmp_path, steps=60)
-    assert sorted(os.listdir(tmp_path)) == [".lock", "episodes.txt"]
+    assert sorted(os.listdir(tmp_path)) == [".run.lock", "episodes.txt"]
 
 
 def test_the_slower_truth(never):

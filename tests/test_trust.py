@@ -189,7 +189,7 @@ def test_a_folder_in_use_names_its_owner(resumable):
         marked.process.kill()
         marked.process.wait()
         run(TRAIN, "--resume", resumable, "--steps", 400)  # a killed one blocks nobody
-    assert not (resumable / ".owner").exists()
+    assert not (resumable / ".run.owner").exists()
 
 
 # Ends

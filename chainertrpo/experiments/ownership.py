@@ -9,7 +9,7 @@ import shutil
 import socket
 import threading
 
-LOCK, OWNER = ".lock", ".owner"
+LOCK, OWNER = ".run.lock", ".run.owner"
 TABLES = ("scores.txt", "episodes.txt")
 AGENTS = re.compile(r"\d+_(checkpoint|except|finish)")
 _owned = {}  # real path -> [thread, how often]
