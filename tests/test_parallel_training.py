@@ -29,6 +29,7 @@ from chainertrpo.experiments import (
 from chainertrpo.experiments.evaluation import COLUMNS
 from chainertrpo.experiments.signals import deferred_signals
 
+import numpy as np
 import pytest
 from collecting import (
     ENVIRONMENTS,
@@ -198,6 +199,20 @@ def test_an_episode_longer_than_an_interval_ends(tmp_path, caplog):
         train(tmp_path / "b", make=make, **settings)
     train(tmp_path / "b", make=make, checkpoint_interval=1, resume=True)
     assert_as_if_never_stopped(tmp_path / "b", tmp_path / "a")
+
+
+class Forgetful(SeededPoint):
+    """A point that is not where its seed says."""
+
+    def seed(self, seed):
+        self.rng = np.random.RandomState(time.time_ns() % 2**32)
+
+
+def test_an_environment_that_does_not_repeat_itself_is_said(tmp_path, capfd):
+    make = functools.partial(point, cls=Forgetful, length=60)
+    train(tmp_path, make=make, steps=300)
+    train(tmp_path, make=make, steps=500, resume=True)
+    assert "seeded and led as before, is not where it was" in capfd.readouterr().err
 
 
 def test_a_run_can_be_made_longer(tmp_path):

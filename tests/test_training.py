@@ -279,3 +279,9 @@ def test_the_evaluator_alone(tmp_path):
     assert evaluator.evaluate_if_necessary(9, 1) is None
     assert evaluator.evaluate_if_necessary(10, 1) <= 0
     assert evaluator.evaluate_if_necessary(19, 1) is None
+
+
+def test_shortest_episodes(tmp_path):
+    agent = make_agent(update_interval=20)
+    train_agent(agent, Point(1), 100, str(tmp_path))
+    assert agent.n_updates == 5

@@ -148,7 +148,15 @@ class Env:
         return self._flat(obs), as_reward(reward), bool(done), info
 
     def _flat(self, obs):
-        obs = numpy.asarray(obs, numpy.float32).ravel()
+        obs = numpy.asarray(obs)
+        if obs.dtype != numpy.float32:
+            if obs.dtype.kind not in "fiub":
+                raise BadEnvironmentError(
+                    f"expected numbers as observations, got {obs.dtype}. The environment "
+                    "does not keep to its observation_space."
+                )
+            obs = obs.astype(numpy.float32)
+        obs = obs.ravel()
         if obs.shape != self._obs_shape:
             raise BadEnvironmentError(
                 f"expected observations of shape {self._obs_shape}, got {obs.shape}. The "
