@@ -14,7 +14,7 @@ export PIP_CONSTRAINT = build-constraints.txt
 export PIP_BUILD_CONSTRAINT = build-constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help train test test-gpu test-chainerrl record-chainerrl lint clean
+.PHONY: help train test test-gpu test-chainerrl test-chainerrl-own record-chainerrl lint clean
 
 help: ## Show this.
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 18
@@ -45,6 +45,17 @@ test-gpu: $(VENV)/.gpu ## Run the GPU tests: CUDA=cuda13 or cuda12.
 test-chainerrl: .venv-chainerrl/.ok ## Let ChainerRL 0.8's own loops drive TRPO (PYTHON38).
 	PYTHONPATH=. .venv-chainerrl/bin/python -m pytest \
 		--confcutdir=tests/chainerrl tests/chainerrl $(ARGS)
+
+.venv-chainerrl/own/tests: .venv-chainerrl/.ok
+	rm -rf .venv-chainerrl/own
+	git clone -q --depth 1 --branch v0.8.0 \
+		https://github.com/chainer/chainerrl .venv-chainerrl/own
+
+test-chainerrl-own: .venv-chainerrl/own/tests ## Run ChainerRL's own tests of TRPO and PPO on ours.
+	PYTHONPATH=.:tests/chainerrl .venv-chainerrl/bin/python -m pytest -q \
+		-c /dev/null --rootdir .venv-chainerrl -p ours -k "fast_cpu and not recurrent" \
+		.venv-chainerrl/own/tests/agents_tests/test_trpo.py \
+		.venv-chainerrl/own/tests/agents_tests/test_ppo.py $(ARGS)
 
 record-chainerrl: .venv-chainerrl/.ok ## Record ChainerRL's updates in tests/parity.
 	.venv-chainerrl/bin/python tests/parity/record_chainerrl.py

@@ -10,7 +10,7 @@ from setuptools import find_packages, setup
 
 HERE = pathlib.Path(__file__).parent
 VERSION = re.search(
-    r'__version__ = "(.+)"', (HERE / "chainertrpo" / "__init__.py").read_text("utf-8")
+    r'__version__ = "(.+)"', (HERE / "chainertrpo" / "_version.py").read_text("utf-8")
 ).group(1)
 
 MUJOCO = [
@@ -38,6 +38,7 @@ setup(
     install_requires=[
         "numpy>=1.22",
         "chainer==7.8.1",
+        "filelock>=3.4",
         "gym==0.26.2",
         "gymnasium>=0.29; python_version >= '3.9'",
         "matplotlib>=3.5",

@@ -6,8 +6,7 @@ Python and NumPy (`chainertrpo._compat`).
 
 from chainertrpo import _compat  # noqa: F401  isort: skip  (before anything of Chainer)
 
-__version__ = "0.1.0"
-
+from chainertrpo._version import __version__
 from chainertrpo.agents import (
     GAIL,
     NPG,
@@ -50,6 +49,7 @@ __all__ = [
     "SoftmaxPolicy",
     "ValueFit",
     "ValueFunction",
+    "__version__",
     "make_agent",
     "settings_of",
 ]

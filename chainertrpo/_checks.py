@@ -26,6 +26,24 @@ def _wrong(name, value, expected):
     return f"expected {name} to be {expected}, got {value!r}."
 
 
+def _bounds(lower, upper):
+    # " >= 0", " in [0, 1)", or nothing; of a pair the second is not allowed itself.
+    (low, above), (high, below) = (
+        [b if b is not None and math.isfinite(b) else None for b in pair]
+        for pair in (lower, upper)
+    )
+    least = low if above is None else above
+    most = high if below is None else below
+    if least is not None and most is not None:
+        left, right = "[("[above is not None], "])"[below is not None]
+        return f" in {left}{least:g}, {most:g}{right}"
+    if least is not None:
+        return f" {'>=' if above is None else '>'} {least:g}"
+    if most is not None:
+        return f" {'<=' if below is None else '<'} {most:g}"
+    return ""
+
+
 def in_range(name, value, low=None, high=None, *, above=None, below=None):
     """Check a finite number and its bounds; `above` and `below` are not allowed themselves.
 
@@ -50,18 +68,8 @@ def in_range(name, value, low=None, high=None, *, above=None, below=None):
     ValueError
         It is no number, NaN, or out of range.
     """
-    words = [
-        f"{word} {bound:g}"
-        for word, bound in (
-            (">=", low),
-            (">", above),
-            ("<=", high),
-            ("<", below),
-        )
-        if bound is not None and math.isfinite(bound)
-    ]
     kind = "a number" if math.inf in (high, low) else "a finite number"
-    expected = " ".join([kind, " and ".join(words)]).strip()
+    expected = kind + _bounds((low, above), (high, below))
     x = _number(name, value, expected)
     good = (
         (math.isfinite(x) or x in (low, high))
@@ -112,12 +120,7 @@ def whole(name, value, low=None, high=None):
     ValueError
         It is no number, has a fraction, or is out of range.
     """
-    words = [
-        f"{word} {bound}"
-        for word, bound in ((">=", low), ("<=", high))
-        if bound is not None
-    ]
-    expected = " ".join(["a whole number", " and ".join(words)]).strip()
+    expected = "a whole number" + _bounds((low, None), (high, None))
     x = _number(name, value, expected)
     if not math.isfinite(x) or x != int(x):
         raise ValueError(_wrong(name, value, expected))

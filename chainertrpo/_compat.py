@@ -24,6 +24,8 @@ import sys
 import types
 import warnings
 
+from chainertrpo._extras import pip_install
+
 import numpy
 
 
@@ -101,8 +103,8 @@ def array_device(gpu):
     if importlib.util.find_spec("cupy") is None:
         raise RuntimeError(
             f"--gpu {gpu} needs CuPy, which is not installed. Install it with "
-            f"pip install 'chainertrpo[cuda13]' (CUDA 13 driver) or "
-            f"'chainertrpo[cuda12]' (CUDA 12 driver). {remedy}"
+            f"{pip_install('cuda13')} (CUDA 13 driver) or {pip_install('cuda12')} (CUDA 12 "
+            f"driver). {remedy}"
         )
     try:
         import cupy

@@ -22,11 +22,12 @@ from chainertrpo.comparison import STUDIES, rows_of, run_all, write_report, writ
 from chainertrpo.comparison.imitation import plan_experts, plan_study, record_for
 from chainertrpo.comparison.statistics import scipy_stats
 from chainertrpo.experiments import BadEnvironmentError, available_cores
+from chainertrpo.experiments.console import Parser
 
 
 def parse_args():
     """Read the command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument

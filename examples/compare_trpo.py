@@ -36,11 +36,12 @@ from chainertrpo.comparison import (
 )
 from chainertrpo.comparison.statistics import scipy_stats
 from chainertrpo.experiments import BadEnvironmentError, available_cores
+from chainertrpo.experiments.console import Parser
 
 
 def parse_args():
     """Read the command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument

@@ -16,7 +16,9 @@ writes Minari's local data sets.
 """
 
 import argparse
+import logging
 import os
+import signal
 import sys
 
 from chainertrpo import make_agent
@@ -30,19 +32,29 @@ from chainertrpo.data import (
     subsample,
     write_demonstrations,
 )
-from chainertrpo.data.conversion import MINARI, kind_of, read_any
-from chainertrpo.data.description import describe
-from chainertrpo.data.minari_sets import (
+from chainertrpo.data.demonstrations import MINARI, describe, kind_of, read_any
+from chainertrpo.data.demonstrations.minari import (
     import_minari,
     minari_environment,
     write_minari,
 )
 from chainertrpo.experiments import BadEnvironmentError, make_env
+from chainertrpo.experiments.console import (
+    LogHandler,
+    Parser,
+    explain,
+    survive_closed_streams,
+)
 from chainertrpo.experiments.fixed_horizon import FixedHorizon
 from chainertrpo.experiments.keyboard import keys_of, record_keyboard
 from chainertrpo.experiments.packages import import_package
-from chainertrpo.experiments.recording import record_episodes
+from chainertrpo.experiments.recording import (
+    EpisodeRecorder,
+    record_episodes,
+    recorded,
+)
 from chainertrpo.experiments.replay import replay
+from chainertrpo.experiments.signals import sigterm_interrupts
 from chainertrpo.experiments.video import write_gif
 
 import numpy
@@ -52,7 +64,7 @@ os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
 
 def parse_args():
     """Read the command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -80,6 +92,8 @@ def parse_args():
         sub.add_argument("--load", required=True, metavar="DIR", help="<run>/best")
         sub.add_argument("--deterministic", action="store_true")
         sub.add_argument("--fixed-horizon", type=int, metavar="H")
+        what = "cut episodes there (default: the environment's limit, or 50000 steps)"
+        sub.add_argument("--max-episode-steps", type=int, metavar="N", help=what)
     command("inspect", "print a table", "input")
     sub = command("replay", "show the episodes again in a window", "input")
     how = sub.add_mutually_exclusive_group()
@@ -88,6 +102,8 @@ def parse_args():
     sub = command("convert", "to and from other projects' files", "input", "output")
     sub.add_argument("--env", help="environment id; files of other projects do not say")
     sub.add_argument("--env-package", default="auto")
+    what = "what the input may expand to (default: 256 MiB, or its size)"
+    sub.add_argument("--max-load-bytes", type=int, metavar="N", help=what)
     command("merge", "join files of one environment", "inputs", "output")
     sub = command("drop", "leave out episodes", "input", "output")
     sub.add_argument("--episodes", type=int, nargs="+", default=[], metavar="N")
@@ -121,16 +137,26 @@ def keyboard(args):
 
 def agent(args):
     """Record a saved agent, built as its run's config.json says."""
-    config = read_json(os.path.join(args.load, os.pardir, "config.json"))
-    env = make_env(
-        args.env or config["env"],
-        package=args.env_package,
-        lean=False,  # what is recorded is the environment's own
-        **config["settings"].get("env", {}),
-    )
-    made = make_agent(
-        env.observation_space, env.action_space, config["settings"], seed=args.seed
-    )
+    path = os.path.join(args.load, os.pardir, "config.json")
+    config = read_json(path)
+    limit = {}
+    if args.max_episode_steps is not None:
+        limit["max_episode_steps"] = args.max_episode_steps
+    try:
+        settings = config["settings"]
+        env = make_env(
+            args.env or config["env"],
+            package=args.env_package,
+            lean=False,  # what is recorded is the environment's own
+            **{**settings.get("env", {}), **limit},
+        )
+        spaces = env.observation_space, env.action_space
+        made = make_agent(*spaces, settings, seed=args.seed)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise BadFileError(
+            f"{path}: no agent can be built by these settings: {type(error).__name__}: "
+            f"{error}. Were they edited?"
+        ) from error
     made.load(args.load, to_act=True)
     made.act_deterministically = args.deterministic
     if args.fixed_horizon:
@@ -142,7 +168,19 @@ def agent(args):
         "deterministic": args.deterministic,
         "fixed_horizon": args.fixed_horizon,
     }
-    return record_episodes(env, made.act, args.episodes, args.seed, made_by)
+    recorder = EpisodeRecorder()
+    print("recording", flush=True)
+    try:
+        return record_episodes(
+            env, made.act, args.episodes, args.seed, made_by, recorder=recorder
+        )
+    except (KeyboardInterrupt, Exception) as error:
+        if recorder.episodes:  # nothing of them is lost
+            demos = recorded(recorder.episodes, env, made_by)
+            write_demonstrations(args.output, demos)
+            count = f"{len(recorder.episodes)} of {args.episodes} episodes"
+            print(f"kept         {count}: {args.output}", file=sys.stderr)
+        raise error
 
 
 def show(demos, args):
@@ -201,7 +239,7 @@ def convert(args):
         )
     package = "gymnasium" if to_minari else args.env_package
     env = make_env(env_id, package=package)
-    demos = read_any(args.input, environment_header(env))
+    demos = read_any(args.input, environment_header(env), args.max_load_bytes)
     if not to_minari:
         return demos
     name = args.output[len(MINARI) :]
@@ -255,12 +293,16 @@ def run(args):
 
 def main():
     """Run; a mistake of the user is one line, not a traceback."""
+    survive_closed_streams()
+    logging.basicConfig(format="%(message)s", handlers=[LogHandler()])
     try:
-        sys.exit(run(parse_args()))
+        with sigterm_interrupts():
+            sys.exit(run(parse_args()))
     except (BadFileError, ImportError, OSError, ValueError) as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit("stopped")
+        sys.exit(f"error: {explain(error)}")
+    except KeyboardInterrupt as stop:
+        print("stopped", file=sys.stderr)
+        sys.exit(128 + getattr(stop, "signal_number", signal.SIGINT))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ import warnings
 from chainertrpo import _compat, make_agent
 from chainertrpo.agents import GAIL_PRESETS, PRESETS, clone_expert, make_gail_agent
 from chainertrpo.data import BadFileError, read_demonstrations, read_json, select
-from chainertrpo.data.description import maker
+from chainertrpo.data.demonstrations import maker
 from chainertrpo.experiments import eval_performance, prepare_run_folder
 from chainertrpo.updates import REWARD_FORMS, Cloning, TerminationBiasWarning
 
@@ -43,6 +43,7 @@ def make_parser():
         choices=sorted(REWARD_FORMS),
         help="gail: −log(1−D), logd: log D, airl: logit, d: D (default: the preset's)",
     )
+    add("--max-load-bytes", type=int, metavar="N", help="of --demos (default: 256 MiB)")
     add("--trajectories", type=int, metavar="N", help="only the first N episodes")
     add(
         "--every", type=int, metavar="K", help="every k-th pair (default: the preset's)"
@@ -108,6 +109,7 @@ def build(demos, args, env):
         report = clone_expert(agent, kept, Cloning(epochs), log_std_floor=floor)
         print(f"cloning       {report}")
     about = {"agent": "GAIL", "settings": settings.pop("generator"), **settings}
+    about["demos_sha256"] = args.demos_sha256
     return agent, about
 
 
@@ -141,7 +143,15 @@ def train(args, _):
         sys.exit("error: give --demos FILE; record it with record_demonstrations.py")
     args.demos = os.path.abspath(args.demos)
     try:
-        demos = read_demonstrations(args.demos)
+        demos = read_demonstrations(args.demos, max_bytes=args.max_load_bytes)
+        args.demos_sha256 = demos.digest()
+        was = (args.made_with or {}).get("demos_sha256") if args.resume else None
+        if was not in (None, args.demos_sha256):
+            raise BadFileError(
+                f"{args.demos}: expected the demonstrations that the run was begun with, "
+                f"got others (SHA-256 {args.demos_sha256[:8]}…, it was {was[:8]}…). Give "
+                "the file as it was, or begin a new run."
+            )
         if args.trajectories:
             demos = select(demos, range(args.trajectories))
         theirs = demos.environment["id"]

@@ -2,11 +2,13 @@
 
 import argparse
 import logging
+import math
 import os
 import sys
 
 from chainertrpo.agents import PRESETS, describe_presets
 from chainertrpo.experiments import available_cores
+from chainertrpo.experiments.console import Parser
 
 # What --arch names -> what kind of actions it is for.
 ARCHITECTURES = {"FFGaussian": "Box", "FFSoftmax": "Discrete"}
@@ -32,7 +34,7 @@ def at_least(low, kind=int):
 
     def parse(text):
         value = kind(text)
-        if not value >= low:
+        if not low <= value < math.inf:
             raise argparse.ArgumentTypeError(f"expected {low} or more, got {text}")
         return value
 
@@ -43,8 +45,10 @@ def at_least(low, kind=int):
 def positive(text):
     """Be the type of a flag: a number above 0."""
     value = float(text)
-    if not value > 0:
-        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text}")
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(
+            f"expected a finite number above 0, got {text}"
+        )
     return value
 
 
@@ -59,7 +63,7 @@ def make_parser(
     default_env="Hopper",
 ):
     """Build a parser with the flags that all training examples have."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.set_defaults(
@@ -126,7 +130,18 @@ def make_parser(
         metavar="N",
         help="steps between lines of progress (default: a line every ten seconds)",
     )
-    add("--resume", metavar="DIR", help="go on with a run: all else comes from there")
+    add(
+        "--max-episode-steps",
+        type=at_least(1),
+        metavar="N",
+        help="cut episodes there (default: the environment's own limit; evaluations of one "
+        "that has none are cut at 50000 steps)",
+    )
+    add(
+        "--resume",
+        metavar="DIR",
+        help="go on with a run; all else comes from there, but --steps may grow",
+    )
     return parser
 
 
@@ -147,6 +162,7 @@ def add_actions(parser):
 def parse(parser, presets):
     """Read the command line."""
     args = parser.parse_args()
+    args.given = parser.given()
     if args.preset == "list":
         print(describe_presets(presets))
         sys.exit()

@@ -3,33 +3,68 @@
 A script gives a parser with its own flags to `main`; see train_trpo_gym.py.
 """
 
+import contextlib
 import functools
 import importlib
 import importlib.util
 import logging
 import os
+import shlex
+import signal
 import sys
 import time
 
 from chainertrpo import _compat, make_agent, settings_of
+from chainertrpo._extras import pip_install
 from chainertrpo.agents import PRESETS
-from chainertrpo.data import BadFileError, read_json
+from chainertrpo.agents.storage import NotFiniteError
+from chainertrpo.data import BadFileError, read_json, write_json
 from chainertrpo.experiments import (
     BadEnvironmentError,
     EpisodeLog,
     Interrupted,
     Progress,
+    WorkerError,
     draw_learning_curve,
     eval_performance,
     make_env,
+    owned_folder,
     prepare_run_folder,
     scheduled,
     train_agent_parallel,
     train_agent_with_evaluation,
 )
+from chainertrpo.experiments.checkpoints import newest_checkpoint
+from chainertrpo.experiments.console import (
+    LogHandler,
+    explain,
+    survive_closed_streams,
+)
 from chainertrpo.experiments.fixed_horizon import FixedHorizon
+from chainertrpo.experiments.signals import sigterm_interrupts
 
 from training_flags import ARCHITECTURES, changes_of, parse
+
+MAY_CHANGE = {"steps", "demos", "logger_level", "log_interval", "max_load_bytes"}
+
+
+def check_given(args, saved):
+    """Refuse, by name, flags that a resumed run cannot follow."""
+    refused = []
+    for name in sorted(args.given - MAY_CHANGE - {"resume"}):
+        value, was = getattr(args, name), saved.get(name)
+        same = value == was or (name == "env" and str(was).startswith(f"{value}-v"))
+        if not same:
+            refused.append(f"--{name.replace('_', '-')} {value} (it was {was})")
+    if refused:
+        raise ValueError(
+            "expected no other flags than --steps with --resume, which goes on as the run "
+            f"was begun, got {', '.join(refused)}. Leave them out, or begin a new run."
+        )
+    if "steps" in args.given and args.steps < saved.get("steps", 0):
+        raise ValueError(
+            f"expected --steps {saved['steps']} or more with --resume, got {args.steps}."
+        )
 
 
 def recall(args, presets):
@@ -39,10 +74,13 @@ def recall(args, presets):
     saved = {}
     if (args.load or args.resume) and os.path.exists(path):
         saved = read_json(path)
+        check_config(path, saved)
     if args.resume:
         if not saved:
             raise FileNotFoundError(f"expected the folder of a run, got no {path}.")
-        for name in vars(args).keys() & saved.keys() - {"resume", "outdir"}:
+        check_given(args, saved)
+        own = {"resume", "outdir", *(args.given & MAY_CHANGE)}
+        for name in vars(args).keys() & saved.keys() - own:
             setattr(args, name, saved[name])
         if not args.workers:
             raise BadFileError(
@@ -55,10 +93,27 @@ def recall(args, presets):
     args.preset = args.preset or saved.get("preset", args.default_preset)
     del args.default_preset, args.default_env
     flags = {"hidden_sizes", "bound_mean", "scale_actions", "clip_actions"}
+    flags.add("max_episode_steps")
     for name in flags & vars(args).keys():
         if getattr(args, name) is None:
             setattr(args, name, saved.get(name))
     args.env_settings = env_settings(args, presets)
+
+
+def check_config(path, saved):
+    """Refuse a config.json that no run can have written."""
+    kinds = {"settings": dict, "env": str, "preset": str, "steps": int, "workers": int}
+    kinds = {name: kind for name, kind in kinds.items() if isinstance(saved, dict)}
+    wrong = [
+        f"{name} {saved[name]!r}"[:80]
+        for name, kind in kinds.items()
+        if name in saved and not isinstance(saved[name], kind)
+    ]
+    if wrong or not kinds:
+        raise BadFileError(
+            f"{path}: expected the settings of a run, got {', '.join(wrong) or saved}. "
+            "Was it edited?"
+        )
 
 
 def check_architecture(arch, action_space):
@@ -91,6 +146,13 @@ def build(args, env):
         )
     except ValueError as error:  # --epochs for a preset that has none
         sys.exit(f"error: {error}")
+    except (KeyError, TypeError, AttributeError) as error:
+        if not args.made_with:
+            raise
+        raise BadFileError(
+            f"{args.resume or args.load}: no agent can be built by the settings in its "
+            f"config.json: {type(error).__name__}: {error}. Were they edited?"
+        ) from error
     if args.load:
         made.load(args.load)
     return made, {"agent": settings["algorithm"], "settings": settings}
@@ -105,6 +167,8 @@ def env_settings(args, presets):
     given = {**base.get("env", {}), **preset.get("generator", {}).get("env", {})}
     if getattr(args, "clip_actions", None) is not None:
         given["clip_actions"] = args.clip_actions
+    if getattr(args, "max_episode_steps", None) is not None:
+        given["max_episode_steps"] = args.max_episode_steps
     return given
 
 
@@ -127,7 +191,7 @@ def environment(args, seed, *, test):
         if importlib.util.find_spec("moviepy") is None:
             raise BadEnvironmentError(
                 "--monitor writes videos with moviepy, which is not installed. "
-                "pip install 'chainertrpo[video]'"
+                + pip_install("video")
             )
         wrappers = importlib.import_module(f"{env.package}.wrappers")
         folder = os.path.join(args.outdir, "videos")
@@ -161,7 +225,7 @@ def describe(agent, env, args):
 
 def config_of(args, env, about):
     """What config.json says: the command line, the environment, and `about` the agent."""
-    ours = ("made_with", "env_settings")  # the settings have them
+    ours = ("made_with", "env_settings", "given", "folder")
     flags = {name: x for name, x in vars(args).items() if name not in ours}
     return {**flags, "env": env.id, "env_package": env.package, **about}
 
@@ -183,14 +247,47 @@ def train(args, build=build):
     """Train, and leave scores, curve and agents in the run's folder."""
     env = environment(args, args.seed, test=False)
     agent, about = build(args, env)
+    if args.steps < agent.update_interval:
+        raise ValueError(
+            f"expected --steps {agent.update_interval} or more, which is one batch of the "
+            f"preset {args.preset}, got {args.steps}: nothing would be learned."
+        )
     if args.resume:
-        args.outdir = args.resume
+        args.folder = args.resume
     else:
-        args.outdir = prepare_run_folder(args.outdir, config_of(args, env, about), env)
+        args.folder = prepare_run_folder(args.outdir, config_of(args, env, about), env)
+    with owned_folder(args.folder, goes_on=bool(args.resume)):
+        if args.resume:
+            grow(args, about["settings"])
+        train_in(args, env, agent, about)
+
+
+def grow(args, settings):
+    """Write down that a run that goes on has more steps."""
+    path = os.path.join(args.folder, "config.json")
+    saved = read_json(path)
+    if saved.get("steps") == args.steps:
+        return
+    write_json(path, {**saved, "steps": args.steps})
+    moving = ", ".join(settings.get("schedules") or {})
+    if moving:
+        print(f"note          the schedule of {moving} now ends at step {args.steps}")
+
+
+def draw_or_say(folder):
+    """Draw the learning curve; what prevents it hides nothing else."""
+    try:
+        draw_learning_curve(folder)
+    except (OSError, ValueError) as error:
+        print(f"no learning_curve.png: {explain(error)}", file=sys.stderr)
+
+
+def train_in(args, env, agent, about):
+    """Train in the run's folder."""
     describe(agent, env, args)
-    print(f"folder        {args.outdir}", flush=True)
+    print(f"folder        {args.folder}", flush=True)
     progress = Progress(args.steps, interval=args.log_interval)
-    log = EpisodeLog(args.outdir, resume=bool(args.resume))
+    log = EpisodeLog(args.folder, resume=bool(args.resume))
     eval_env = environment(args, 2**32 - 1 - args.seed, test=True)
     common = {
         "eval_env": eval_env,
@@ -215,7 +312,7 @@ def train(args, build=build):
                 agent,
                 make,
                 args.steps,
-                args.outdir,
+                args.folder,
                 workers=args.workers,
                 seed=args.seed,
                 checkpoint_interval=args.checkpoint_interval,
@@ -224,41 +321,65 @@ def train(args, build=build):
             )
         else:
             train_agent_with_evaluation(
-                agent, env, args.steps, outdir=args.outdir, **common
+                agent, env, args.steps, outdir=args.folder, **common
             )
     finally:
         progress.close()
-        log.close()
+        with contextlib.suppress(OSError):  # a full disk has been said already
+            log.close()
         eval_env.close()
-        draw_learning_curve(args.outdir)
+        draw_or_say(args.folder)
     print(f"\ntrained to step {args.steps} in {time.time() - start:.0f} s")
     if hasattr(agent.rewards, "summary"):
         print(agent.rewards.summary())
-    print(f"curve   {args.outdir}/learning_curve.png")
-    print(f"scores  {args.outdir}/scores.txt")
-    print(f"agent   {args.outdir}/{args.steps}_finish")
-    print(f"watch   {sys.argv[0]} --demo --render --load {args.outdir}/best")
+    print(f"curve   {args.folder}/learning_curve.png")
+    print(f"scores  {args.folder}/scores.txt")
+    print(f"agent   {args.folder}/{args.steps}_finish")
+    best = os.path.join(args.folder, "best")
+    if os.path.isdir(best):
+        print(f"watch   {this_script()} --demo --render --load {shlex.quote(best)}")
+
+
+def this_script():
+    """Return how this script is called, as text for a shell."""
+    return f"{shlex.quote(sys.executable)} {shlex.quote(sys.argv[0])}"
+
+
+def say_stopped(stop, args):
+    """Say what a run that was stopped leaves, and how to go on."""
+    folder = args.folder
+    if folder is None:
+        return f"\n{stop}; nothing had begun"
+    if newest_checkpoint(folder) is None:
+        return (
+            f"\n{stop}; what there is lies in {folder}, but no checkpoint to go on from"
+        )
+    return f"\n{stop}; go on with: {this_script()} --resume {shlex.quote(folder)}"
 
 
 def main(parser, presets=PRESETS, build=build, train=train):
     """Run; a mistake of the user is one line, not a traceback."""
+    survive_closed_streams()
     args = parse(parser, presets)
-    logging.basicConfig(level=args.logger_level, format="%(message)s")
+    args.folder = None
+    logging.basicConfig(
+        level=args.logger_level, format="%(message)s", handlers=[LogHandler()]
+    )
     logging.getLogger("matplotlib").setLevel(logging.WARNING)
     try:
-        recall(args, presets)
-        demo(args, build) if args.demo else train(args, build)
+        with sigterm_interrupts():
+            recall(args, presets)
+            demo(args, build) if args.demo else train(args, build)
     except Interrupted as stop:
-        print(f"\n{stop}; go on with: {sys.argv[0]} --resume {args.outdir}")
+        print(say_stopped(stop, args), flush=True)
         sys.exit(128 + stop.signal_number)
-    except (
-        BadEnvironmentError,
-        BadFileError,
-        FileNotFoundError,
-        NotADirectoryError,
-        PermissionError,
-    ) as error:
-        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        print(say_stopped("stopped by SIGINT", args), flush=True)
+        sys.exit(128 + signal.SIGINT)
+    except (ValueError, OSError, ImportError, WorkerError, NotFiniteError) as error:
+        if args.logger_level <= logging.DEBUG:
+            raise
+        sys.exit(f"error: {explain(error)}")
     except RuntimeError as error:
         if args.gpu < 0:
             raise

@@ -117,9 +117,9 @@ def raw_cartpole(seed):
 # The slower truth
 
 
-def streams(seed, index, generation=0):
+def streams(seed, index, generation=0, reseeds=0):
     """The generator of a worker's actions, and the seed of its environment."""
-    sequence = np.random.SeedSequence((seed, index, generation))
+    sequence = np.random.SeedSequence((seed, index, generation, reseeds))
     children = sequence.spawn(2)
     env_seed = int(children[1].generate_state(1)[0] >> 1)
     return np.random.default_rng(children[0]), env_seed
@@ -133,16 +133,20 @@ def truth(make, n_workers, seed, calls, generation=0):
     results = [([], []) for _ in calls]
     for index in range(n_workers):
         rng, env_seed = streams(seed, index, generation)
-        env, obs = make(env_seed), None
+        env, obs, reseeds, since = make(env_seed), None, 0, 0
         for (paths, episodes), (actor, n_steps) in zip(results, calls):
             share = (index + 1) * n_steps // n_workers - index * n_steps // n_workers
             start = 0
             log = []
             for step in range(share):
                 if obs is None:
+                    if since >= 1000:  # seeded anew, whatever checkpoints there are
+                        reseeds, since = reseeds + 1, 0
+                        env.seed(streams(seed, index, generation, reseeds)[1])
                     obs, total, length = actor.features(env.reset()), 0.0, 0
                 action = actor.sample(obs, rng)
                 after, reward, done, info = env.step(action)
+                since += 1
                 after = actor.features(after)
                 log.append((obs, action, reward, after))
                 total, length, obs = total + reward, length + 1, after

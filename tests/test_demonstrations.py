@@ -7,18 +7,18 @@ import types
 import zipfile
 
 from chainertrpo.data import BadFileError, read_npz, write_npz
-from chainertrpo.data.curation import merge, select, subsample
-from chainertrpo.data.demonstration_files import (
-    _digest,
-    read_demonstrations,
-    write_demonstrations,
-)
 from chainertrpo.data.demonstrations import (
     Demonstrations,
     Episode,
+    describe,
     environment_header,
+    merge,
+    read_demonstrations,
+    select,
+    subsample,
+    write_demonstrations,
 )
-from chainertrpo.data.description import describe
+from chainertrpo.data.demonstrations.files import _digest
 
 import numpy as np
 import pytest

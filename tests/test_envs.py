@@ -1,13 +1,17 @@
 """gym and gymnasium, old and new, in one dialect."""
 
 import importlib.util
+import pathlib
+import sys
 
+from chainertrpo import _extras
 from chainertrpo.experiments import (
     BadEnvironmentError,
     Env,
     SerialVectorEnv,
     adapt,
     make_env,
+    packages,
     resolve,
 )
 from chainertrpo.experiments.packages import import_package
@@ -157,6 +161,9 @@ def test_a_missing_dependency_names_the_command(monkeypatch):
         raise package.error.DependencyNotInstalled("MuJoCo is not installed")
 
     monkeypatch.setattr(package, "make", make)
+    found = packages.importlib.util.find_spec
+    absent = lambda name: None if name == "mujoco" else found(name)  # noqa: E731
+    monkeypatch.setattr(packages.importlib.util, "find_spec", absent)
     with pytest.raises(BadEnvironmentError, match=r"chainertrpo\[mujoco\]"):
         make_env("Hopper-v4", package=PACKAGES[-1])
 
@@ -219,3 +226,50 @@ def test_serial_vector_env_resets_where_the_mask_says():
     assert not np.array_equal(kept[1], obs[1])
     assert not np.array_equal(kept[1], first[1])
     env.close()
+
+
+def refusal(package, monkeypatch, env_id, text, **settings):
+    def make(*args, **kwargs):
+        raise package.error.DependencyNotInstalled(text)
+
+    monkeypatch.setattr(package, "make", make)
+    with pytest.raises(BadEnvironmentError) as caught:
+        make_env(env_id, package=package.__name__, **settings)
+    return str(caught.value)
+
+
+def test_remedies_that_work(monkeypatch):
+    package = import_package(PACKAGES[-1])
+    # mujoco-py is what v2 asks for, and no version of it runs today.
+    text = "MuJoCo v2 environments need mujoco_py, pip install gymnasium[mujoco-py]"
+    said = refusal(package, monkeypatch, "Hopper-v2", text)
+    assert "Use Hopper-v4" in said and "Try" not in said
+    said = refusal(package, monkeypatch, "CartPole-v1", "gym needs something else")
+    assert "pip install gym" not in said  # it is installed
+    said = refusal(package, monkeypatch, "CartPole-v1", "cannot connect to display")
+    assert "MUJOCO_GL=egl" in said and "MUJOCO_GL=osmesa" in said
+
+
+@pytest.mark.skipif(not HAS_GYMNASIUM or sys.platform != "linux", reason="of Linux")
+@mujoco
+def test_a_missing_display_is_said_before_the_library_ends_the_process(monkeypatch):
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "MUJOCO_GL"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(BadEnvironmentError, match="MUJOCO_GL=egl.*osmesa"):
+        make_env("Hopper-v4", package="gymnasium", render_mode="rgb_array")
+    with pytest.raises(BadEnvironmentError, match="in a window.*--video"):
+        make_env("Hopper-v4", package="gymnasium", render_mode="human")
+    make_env("CartPole-v1", package="gymnasium", render_mode="rgb_array").close()
+
+
+def test_installing_extras(monkeypatch):
+    assert _extras.pip_install("demos").startswith("pip install ")
+
+    def missing(name):
+        raise _extras.importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(_extras.importlib.metadata, "distribution", missing)
+    assert _extras.pip_install("demos") == "pip install h5py minari"
+    setup = (pathlib.Path(__file__).parents[1] / "setup.py").read_text()
+    for extra in _extras.EXTRAS:
+        assert f'"{extra}":' in setup

@@ -42,7 +42,7 @@ def test_train_then_demo(tmp_path, env, other):
     flags += ["--eval-interval", 750, "--eval-n-runs", 2, "--hidden-sizes", 16, 8]
     out = run(TRAIN, *flags, "--outdir", tmp_path).stdout
     (folder,) = tmp_path.iterdir()
-    assert sorted(path.name for path in folder.iterdir()) == [
+    assert sorted(path.name for path in folder.glob("[!.]*")) == [
         "1500_finish",
         "best",
         "checkpoints",
@@ -258,9 +258,9 @@ def test_mistakes_are_one_line_with_a_remedy(flags, message):
         (["--hidden-sizes", 64, 0], "expected 1 or more, got 0"),
         (["--update-interval", 1], "expected 2 or more, got 1"),
         (["--epochs", 0], "expected 1 or more, got 0"),
-        (["--lr", -1], "expected a number above 0, got -1"),
+        (["--lr", -1], "expected a finite number above 0, got -1"),
         (["--entropy-coef", -1], "expected 0.0 or more, got -1"),
-        (["--reward-scale-factor", "nan"], "expected a number above 0, got nan"),
+        (["--reward-scale-factor", "nan"], "expected a finite number above 0, got nan"),
         (["--steps", "1e6"], "invalid int value: '1e6'"),
         (["--outdir", __file__], "expected a folder, got a file"),
         (["--preset", "pfrl", "--lr", 0.1], "an optimiser moves for --lr, got TRPO's"),

@@ -5,10 +5,11 @@ import importlib
 import json
 
 from chainertrpo.agents import GAIL_PRESETS, make_gail_agent
-from chainertrpo.data import read_json, write_demonstrations
+from chainertrpo.data import read_json, read_npz, write_demonstrations
 from chainertrpo.experiments import make_env, read_table
 from chainertrpo.experiments.recording import record_episodes
 
+import numpy as np
 import pytest
 from test_examples import ROOT, run
 
@@ -45,6 +46,21 @@ def test_train_warn_and_resume(tmp_path):
     fixed = [*flags, "--fixed-horizon", 100, "--reward", "airl"]
     done = run(TRAIN, *fixed, "--outdir", tmp_path / "fixed")
     assert "TerminationBiasWarning" not in done.stderr
+
+
+def test_resuming_on_other_demonstrations(tmp_path):
+    demos = record_episodes(make_env("CartPole-v1"), balance, 2)
+    path = tmp_path / "d.npz"
+    write_demonstrations(path, demos)
+    flags = ["--demos", path, "--workers", 1, "--eval-n-runs", 1, "--steps", 300]
+    run(TRAIN, *flags, "--update-interval", 300, "--outdir", tmp_path / "runs")
+    (folder,) = (tmp_path / "runs").iterdir()
+    np.savez_compressed(path, **read_npz(path))  # the same content, other bytes
+    assert "resumed at step 300" in run(TRAIN, "--resume", folder).stderr
+    write_demonstrations(path, record_episodes(make_env("CartPole-v1"), balance, 2, 7))
+    done = run(TRAIN, "--resume", folder, code=1)
+    assert "expected the demonstrations that the run was begun with" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("name", sorted(GAIL_PRESETS))

@@ -9,7 +9,7 @@ import pytest
 
 ROOT = pathlib.Path(chainertrpo.__file__).parent
 # Modules beneath the layers, which any of them may import; they import each other only.
-BENEATH = {"_checks", "_compat", "_renamed", "_threads", "ranks"}
+BENEATH = {"_checks", "_compat", "_extras", "_renamed", "_threads", "_version", "ranks"}
 LAYERS = ["numerics", "data", "policies", "updates", "agents", "experiments"]
 LAYERS += ["comparison"]
 OPTIONAL = {

@@ -18,15 +18,18 @@ from chainertrpo.agents.storage import arrays_of
 from chainertrpo.data import BadFileError, Path, read_json, read_npz
 from chainertrpo.experiments import (
     EpisodeLog,
+    FolderHoldsRunError,
     Interrupted,
     LinearInterpolationHook,
+    owned_folder,
     parallel_training,
     read_table,
     train_agent_parallel,
 )
 from chainertrpo.experiments.evaluation import COLUMNS
-from chainertrpo.experiments.parallel_training import deferred_signals
+from chainertrpo.experiments.signals import deferred_signals
 
+import numpy as np
 import pytest
 from collecting import (
     ENVIRONMENTS,
@@ -57,14 +60,28 @@ def train(folder, resume=False, make=point, agent=None, steps=STEPS, **settings)
     """A small run, put together as the example does it; return its agent."""
     os.makedirs(folder, exist_ok=True)
     agent = agent or build()
+    if not settings.pop("log", True):
+        return train_agent_parallel(
+            agent, make, steps, str(folder), resume=resume, **{**SETTINGS, **settings}
+        )
+    with owned_folder(folder, goes_on=resume):
+        return logged(folder, resume, make, agent, steps, settings)
+
+
+SETTINGS = {
+    "workers": 2,
+    "seed": SEED,
+    "eval_env": SeededPoint(seed=9),
+    "eval_n_episodes": 2,
+    "eval_interval": 250,
+    "checkpoint_interval": 2,
+}
+
+
+def logged(folder, resume, make, agent, steps, settings):
     log = EpisodeLog(folder, resume=resume)
     settings = {
-        "workers": 2,
-        "seed": SEED,
-        "eval_env": SeededPoint(seed=9),
-        "eval_n_episodes": 2,
-        "eval_interval": 250,
-        "checkpoint_interval": 2,
+        **SETTINGS,
         **settings,
         "episode_hooks": [log, *settings.get("episode_hooks", ())],
     }
@@ -90,7 +107,7 @@ def outcome(folder, steps=STEPS):
     cells = [row.split("\t") for row in rows]
     found["scores"] = [row[:elapsed] + row[elapsed + 1 :] for row in cells]
     found["episodes"] = (folder / "episodes.txt").read_text()
-    assert len(found) == 3 * 4 + 3
+    assert len(found) == 3 * 4 + 1 + 3
     return found
 
 
@@ -138,6 +155,7 @@ def test_what_a_run_does_and_leaves(tmp_path, never):
     )
     assert_as_if_never_stopped(tmp_path, never)  # again, and nothing depends on hooks
     assert sorted(os.listdir(tmp_path)) == [
+        ".run.lock",
         "1060_finish",
         "best",
         "checkpoints",
@@ -163,15 +181,68 @@ def test_what_a_run_does_and_leaves(tmp_path, never):
     assert after == handlers
 
 
+@pytest.mark.parametrize("interval", [1, 3, 1000])
+def test_checkpoints_change_nothing(tmp_path, never, interval):
+    train(tmp_path, checkpoint_interval=interval)
+    assert_as_if_never_stopped(tmp_path, never)
+
+
+def test_an_episode_longer_than_an_interval_ends(tmp_path, caplog):
+    """30 steps of each worker between checkpoints, 200 steps an episode."""
+    make = functools.partial(point, length=200)
+    episodes, hooks = [], [lambda *episode: episodes.append(episode)]
+    train(tmp_path / "a", make=make, checkpoint_interval=1, episode_hooks=hooks)
+    assert [length for _, _, length in episodes] == [200] * 4
+    assert "no episode has ended in the last" in caplog.text
+    with pytest.raises(Break):
+        settings = {"checkpoint_interval": 1, "step_hooks": [break_at(700)]}
+        train(tmp_path / "b", make=make, **settings)
+    train(tmp_path / "b", make=make, checkpoint_interval=1, resume=True)
+    assert_as_if_never_stopped(tmp_path / "b", tmp_path / "a")
+
+
+class Forgetful(SeededPoint):
+    """A point that is not where its seed says."""
+
+    def seed(self, seed):
+        self.rng = np.random.RandomState(time.time_ns() % 2**32)
+
+
+def test_an_environment_that_does_not_repeat_itself_is_said(tmp_path, capfd):
+    make = functools.partial(point, cls=Forgetful, length=60)
+    train(tmp_path, make=make, steps=300)
+    train(tmp_path, make=make, steps=500, resume=True)
+    assert "seeded and led as before, is not where it was" in capfd.readouterr().err
+
+
+def test_a_run_can_be_made_longer(tmp_path):
+    train(tmp_path / "whole", steps=1400)
+    train(tmp_path / "longer", steps=800)
+    train(tmp_path / "longer", steps=1400, resume=True)
+    assert_as_if_never_stopped(tmp_path / "longer", tmp_path / "whole", 1400)
+
+
+def test_what_a_resume_cannot_follow(tmp_path):
+    train(tmp_path, steps=400)
+    with pytest.raises(ValueError, match="expected workers=2, as before, got 3"):
+        train(tmp_path, steps=600, resume=True, workers=3)
+    assert train(tmp_path, steps=600, resume=True, workers=None).n_updates == 6
+
+
+def test_fewer_steps_than_a_batch(tmp_path):
+    with pytest.raises(ValueError, match="expected steps >= 100.*one batch.*got 60"):
+        train(tmp_path, steps=60)
+    assert sorted(os.listdir(tmp_path)) == [".run.lock", "episodes.txt"]
+
+
 def test_the_slower_truth(never):
     """One worker after the other in this process, an update a batch: the same agent."""
     agent = build()
-    for generation in range(0, 1000, 2 * BATCH):
-        calls = []
-        for _ in range(2):  # batches between two checkpoints
-            calls.append((copy.deepcopy(agent.actor()), BATCH))
-            paths, _ = truth(point, 2, SEED, calls, generation)[-1]
-            agent.update([Path(*path) for path in paths])
+    calls = []
+    for _ in range(10):
+        calls.append((copy.deepcopy(agent.actor()), BATCH))
+        paths, _ = truth(point, 2, SEED, calls)[-1]
+        agent.update([Path(*path) for path in paths])
     for name, x in agent._saved().items():
         saved = read_npz(never / "1060_finish" / f"{name}.npz")
         for key, array in arrays_of(x).items():
@@ -263,11 +334,19 @@ def test_a_checkpoint_that_cannot_be_read_is_not_ignored(tmp_path):
 
 
 def test_a_new_run_in_an_old_folder(tmp_path, never):
-    """What would be resumed is the new run, not the old one's last checkpoint."""
+    """It is refused, and nothing changes; overwritten, there is only the new one."""
     folder = pathlib.Path(shutil.copytree(never, tmp_path / "copy"))
+    (folder / "notes.md").write_text("mine")
+    before = {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    settings = {"agent": build(seed=5), "step_hooks": [break_at(500)], "log": False}
+    with pytest.raises(FolderHoldsRunError, match=r"best, checkpoints.*overwrite=True"):
+        train(folder, **settings)
+    assert {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()} == before
     with pytest.raises(Break):
-        train(folder, agent=build(seed=5), step_hooks=[break_at(500)])
+        train(folder, overwrite=True, **settings)
     assert checkpoints(folder) == [200, 400]
+    assert (folder / "notes.md").exists() and not (folder / "1060_finish").exists()
+    assert read_table(folder / "scores.txt")["steps"].tolist() == [300]
 
 
 def test_what_a_hook_sets_goes_on_too(tmp_path):
@@ -461,7 +540,8 @@ def test_signals_to_the_example(tmp_path):
         marked.process.terminate()
         code, output = marked.end()
         assert code == 128 + signal.SIGTERM == 143, output
-        assert f"stopped by SIGTERM; go on with: {script} --resume {folder}" in output
+        again = f"go on with: {sys.executable} {script} --resume {folder}"
+        assert f"stopped by SIGTERM; {again}" in output
         assert marked.nothing_is_left()
     assert "Traceback" not in output
     reached = checkpoints(folder)[-1]
@@ -472,7 +552,8 @@ def test_signals_to_the_example(tmp_path):
         code, output = marked.end()
         assert code == 128 + signal.SIGINT == 130, output
         assert f"resumed at step {reached}" in output
-        assert f"stopped by SIGINT; go on with: {script} --resume {folder}" in output
+        again = f"go on with: {sys.executable} {script} --resume {folder}"
+        assert f"stopped by SIGINT; {again}" in output
         assert marked.nothing_is_left()
     assert "Traceback" not in output
     assert (folder / "learning_curve.png").exists()

@@ -187,3 +187,9 @@ def test_large_finite_observations_pass():
         as_observation([1e30, -3e38, 0]).tolist()
         == np.float32([1e30, -3e38, 0]).tolist()
     )
+
+
+@pytest.mark.parametrize("obs", [["1.5"], [1j], [None], np.array(["2020-01-01"], "M8")])
+def test_observations_that_are_no_numbers(obs):
+    with pytest.raises(BadObservationError, match="numbers as observations, got"):
+        as_observation(obs)

@@ -4,7 +4,7 @@ import importlib.util
 import sys
 
 from chainertrpo.data import read_demonstrations, write_demonstrations
-from chainertrpo.data.conversion import kind_of
+from chainertrpo.data.demonstrations import kind_of
 from chainertrpo.experiments import make_env
 from chainertrpo.experiments.recording import record_episodes
 

@@ -46,7 +46,7 @@ def test_a_fixed_horizon_repeats_the_end():
         assert np.array_equal(one.obs[: n + 1], two.obs)
         assert (one.obs[n:] == two.obs[-1]).all()
         assert one.truncated and not one.terminated
-    with pytest.raises(ValueError, match="horizon >= 1"):
+    with pytest.raises(ValueError, match="horizon to be a whole number >= 1"):
         FixedHorizon(env, 0)
 
 

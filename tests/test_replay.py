@@ -66,7 +66,7 @@ def test_a_gif_is_written_while_the_frames_come(tmp_path):
             alive.add(frame)
             assert len(alive) <= 2
             yield frame
-            sizes.append(os.path.getsize(path))
+            sizes.append(os.path.getsize(f"{path}.writing"))
 
     write_gif(path, frames(), 50)
     # Noise is not compressed: half of the frames are half of the file.

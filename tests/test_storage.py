@@ -4,14 +4,18 @@ import json
 import shutil
 import zipfile
 
+from chainertrpo import TRPO, EmpiricalNormalization
+from chainertrpo.agents import storage
+from chainertrpo.agents.storage import NotFiniteError
 from chainertrpo.data import BadFileError, read_npz
+from chainertrpo.policies import DiagonalGaussian
 
 import chainer
 import numpy as np
 import pytest
 from protocol import drive, theta
 from test_agents import make_agent
-from worlds import Point
+from worlds import Point, some_paths
 
 
 @pytest.fixture(scope="module")
@@ -149,3 +153,151 @@ def test_something_else_in_the_archive(folder):
         archive.writestr("../evil.txt", "x")
     fix_checksum(folder / "vf.npz")
     refuses(folder, "only .npy members")
+
+
+# Whole, and finite
+
+
+def listing(folder):
+    return {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()}
+
+
+@pytest.mark.parametrize("name", ["policy", "vf", "vf_optimizer", "obs_normalizer"])
+def test_what_is_not_finite_is_not_saved(folder, name):
+    before = listing(folder)
+    agent = make_agent(seed=5)
+    agent.load(folder)
+    if name == "vf_optimizer":
+        next(agent.vf.params()).update_rule.state["m"][...] = np.nan
+    elif name == "obs_normalizer":
+        agent.obs_normalizer._mean[...] = np.inf
+    else:
+        next(getattr(agent, name).params()).array[...] = np.nan
+    with pytest.raises(NotFiniteError, match=f"in {name}'s "):
+        agent.save(folder)
+    assert listing(folder) == before
+    assert [p.name for p in folder.parent.iterdir()] == [folder.name]
+
+
+def test_a_policy_that_has_become_nan_stops_the_run(tmp_path):
+    """The last good checkpoint is named, and stays what it was."""
+    agent = make_agent(update_interval=100)
+
+    def improve(policy, batch, optimizer, rng):
+        if agent.n_updates == 4:
+            next(policy.params()).array[...] = np.nan
+        return agent.IMPROVE(policy, batch, optimizer, rng)
+
+    agent.improve = improve
+    with pytest.raises(NotFiniteError, match="finite parameters.*policy's /"):
+        drive(agent, Point(), 1000)
+
+
+def test_other_files_in_the_folder_stay(folder):
+    (folder / "notes.md").write_text("mine")
+    agent = make_agent(seed=5)
+    agent.save(folder)
+    assert (folder / "notes.md").read_text() == "mine"
+    other = make_agent(seed=6)
+    other.load(folder)
+    assert np.array_equal(theta(other), theta(agent))
+
+
+@pytest.mark.parametrize("call", ["mkdir", "rename", "replace"])
+def test_an_error_while_saving_leaves_the_old_agent(folder, monkeypatch, call):
+    before = listing(folder)
+
+    def fail(*args):
+        if str(args[0]).endswith(("saved", "copy")) or "writing" in str(args[0]):
+            raise OSError("no space left on device")
+        return real(*args)
+
+    real = getattr(storage.os, call)
+    with monkeypatch.context() as patch:
+        patch.setattr(storage.os, call, fail)
+        with pytest.raises(OSError, match="no space"):
+            make_agent(seed=5).save(folder)
+    assert listing(folder) == before
+    assert [p.name for p in folder.parent.iterdir()] == [folder.name]
+
+
+def test_a_kill_between_two_renames(folder):
+    """The old folder has made room, the new one has not come yet: the old one is read."""
+    agent = make_agent(seed=5)
+    agent.load(folder)
+    folder.rename(folder.parent / f".{folder.name}.previous")
+    other = make_agent(seed=6)
+    other.load(folder)
+    assert np.array_equal(theta(other), theta(agent))
+    other.save(folder)
+    assert [p.name for p in folder.parent.iterdir()] == [folder.name]
+
+
+# Networks that have not been called
+
+
+def lazy(seed=0, width=8, n_out=1, called=False):
+    """TRPO as ChainerRL's users build it, sizes of inputs left out."""
+    links, functions = chainer.links, chainer.functions
+    np.random.seed(seed)  # noqa: NPY002 (Chainer's initialisers draw from it)
+    policy = chainer.Sequential(
+        links.Linear(None, width),
+        functions.tanh,
+        links.Linear(None, n_out),
+        GaussianHead(n_out),
+    )
+    vf = chainer.Sequential(
+        links.Linear(None, width), functions.tanh, links.Linear(None, 1, nobias=True)
+    )
+    optimizer = chainer.optimizers.Adam().setup(vf)
+    agent = TRPO(policy, vf, optimizer, EmpiricalNormalization(2), seed=seed)
+    if called:
+        agent.act(np.zeros(2, "f"))
+        vf(np.zeros((1, 2), "f"))
+    return agent
+
+
+class GaussianHead(chainer.Link):
+    def __init__(self, n):
+        super().__init__()
+        with self.init_scope():
+            self.log_std = chainer.Parameter(0, (n,))
+
+    def forward(self, mean):
+        log_std = chainer.functions.broadcast_to(self.log_std, mean.shape)
+        return DiagonalGaussian(mean, log_std)
+
+
+def test_networks_that_were_never_called(tmp_path):
+    agent = lazy(called=True)
+    agent.update_interval = 100
+    drive(agent, Point(), 201)
+    agent.save(tmp_path / "saved")
+    other = lazy(seed=1)
+    other.load(tmp_path / "saved")
+    for name, x in agent._saved().items():
+        ours, theirs = (storage.arrays_of(y) for y in (x, other._saved()[name]))
+        assert all(np.array_equal(ours[key], theirs[key]) for key in ours)
+    obs = np.ones(2, "f")
+    agent.act_deterministically = other.act_deterministically = True
+    assert np.array_equal(agent.act(obs), other.act(obs))
+    for one in (agent, other):  # the optimiser's state is there too
+        one.update(some_paths())
+    assert np.array_equal(theta(agent), theta(other))
+
+
+@pytest.mark.parametrize("wrong", [{"width": 9}, {"n_out": 2}])
+def test_wrong_shapes_change_nothing_of_them(tmp_path, wrong):
+    lazy(called=True).save(tmp_path / "saved")
+    other = lazy(seed=1, **wrong)
+    with pytest.raises(BadFileError, match="expected .* of"):
+        other.load(tmp_path / "saved")
+    uninitialized = [p for p in other.policy.params() if not p.is_initialized]
+    assert len(uninitialized) == 2
+    assert len(other.act(np.zeros(2, "f"))) == wrong.get("n_out", 1)  # still usable
+
+
+def test_saving_networks_that_were_never_called(tmp_path):
+    with pytest.raises(ValueError, match="called once, got /0/W without a shape"):
+        lazy().save(tmp_path / "saved")
+    assert not (tmp_path / "saved").exists()

@@ -177,7 +177,7 @@ def test_trpo_in_each_loop_on_real_environments(tmp_path):
         assert agent.n_updates == 5
         table = read_table(out / "scores.txt")
         assert list(table)[-5:] == STATISTICS
-        assert sorted(p.name for p in out.iterdir()) == [
+        assert sorted(p.name for p in out.glob("[!.]*")) == [
             "1000_finish",
             "best",
             "scores.txt",
@@ -279,3 +279,9 @@ def test_the_evaluator_alone(tmp_path):
     assert evaluator.evaluate_if_necessary(9, 1) is None
     assert evaluator.evaluate_if_necessary(10, 1) <= 0
     assert evaluator.evaluate_if_necessary(19, 1) is None
+
+
+def test_shortest_episodes(tmp_path):
+    agent = make_agent(update_interval=20)
+    train_agent(agent, Point(1), 100, str(tmp_path))
+    assert agent.n_updates == 5

@@ -3,10 +3,8 @@
 import itertools
 import os
 
-from chainertrpo.agents.storage import arrays_of
+from chainertrpo.agents.storage import arrays_of, fill, shaped
 from chainertrpo.data import BadFileError, check_arrays, read_npz
-
-import chainer
 
 
 def load_chainerrl(agent, dirname):
@@ -42,8 +40,9 @@ def load_chainerrl(agent, dirname):
             "this one has no use for it. Build the agent as the saved one was."
         )
     read = {}
-    for name, x in objects.items():
-        path, like = os.path.join(dirname, f"{name}.npz"), arrays_of(x)
+    paths = {name: os.path.join(dirname, f"{name}.npz") for name in objects}
+    for name, x in shaped(objects, paths).items():
+        path, like = paths[name], arrays_of(x)
         read[name] = _renamed(read_npz(path), like)
         if read[name] is None:
             raise BadFileError(
@@ -51,8 +50,7 @@ def load_chainerrl(agent, dirname):
                 "layers and the kind of policy that the saved one had."
             )
         check_arrays(path, read[name], like)
-    for name, x in objects.items():
-        chainer.serializers.NpzDeserializer(read[name]).load(x)
+    fill(objects, read)
     agent.refresh()
 
 

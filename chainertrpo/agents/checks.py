@@ -1,5 +1,7 @@
 """What an agent refuses when it is built, each with the remedy."""
 
+from chainertrpo._checks import in_range, whole
+
 
 def check_settings(gamma, lambd, update_interval):
     """Check numbers.
@@ -16,15 +18,9 @@ def check_settings(gamma, lambd, update_interval):
     ValueError
         One is out of range.
     """
-    if not (0 <= gamma <= 1 and 0 <= lambd <= 1):
-        raise ValueError(
-            f"expected gamma and lambd in [0, 1], got gamma={gamma}, lambd={lambd}."
-        )
-    if update_interval < 2:
-        raise ValueError(
-            f"expected update_interval >= 2, got {update_interval}; TRPO's batches have "
-            "thousands of steps."
-        )
+    in_range("gamma", gamma, 0, 1)
+    in_range("lambd", lambd, 0, 1)
+    whole("update_interval", update_interval, 2)  # TRPO's batches have thousands
 
 
 def check_not_recurrent(batch_states, recurrent, max_recurrent_sequence_len):

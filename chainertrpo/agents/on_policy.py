@@ -1,16 +1,21 @@
 """The agent: ChainerRL's protocol over a path recorder, and one update in ten lines."""
 
 import logging
-import os
 
 from chainertrpo._renamed import renamed_arguments, renamed_attribute
 from chainertrpo._threads import single_blas_thread
 from chainertrpo.agents.acting import Actor
 from chainertrpo.agents.batching import Estimation, make_batch, renormalized
 from chainertrpo.agents.checks import check_links, check_settings
+from chainertrpo.agents.health import Health
 from chainertrpo.agents.rewards import environment_rewards
 from chainertrpo.agents.statistics import TRPO_WINDOWS, Statistics
-from chainertrpo.agents.storage import Scalar, load_objects, save_objects
+from chainertrpo.agents.storage import (
+    Scalar,
+    check_finite,
+    load_objects,
+    save_objects,
+)
 from chainertrpo.data import PathRecorder
 from chainertrpo.updates import NaturalStep, ValueFit, fitted_with_the_policy
 
@@ -137,6 +142,7 @@ class OnPolicyAgent:
             )
         }
         self._statistics = statistics or Statistics(TRPO_WINDOWS)
+        self._health = Health(self.logger)
         self._recorder = PathRecorder()
         self._last_obs = {}
         self.refresh()
@@ -307,6 +313,10 @@ class OnPolicyAgent:
         batch, predictions = self.batch(paths)
         rng = self._streams["fit"]
         self.last_step = self.policy_step(self.model, batch, self.optimizer, rng)
+        check_finite(self.model)
+        self._health.look(
+            self.policy, predictions.entropy, batch.action, self.last_step
+        )
         improved()
         if self.obs_normalizer is not None and self.estimation.learns_after_step:
             batch = renormalized(batch, paths, self.obs_normalizer, self.vf.device)
@@ -396,7 +406,6 @@ class OnPolicyAgent:
         dirname : str or os.PathLike
             Made if missing.
         """
-        os.makedirs(dirname, exist_ok=True)
         save_objects(dirname, self._saved())
 
     def load(self, dirname, to_act=False):

@@ -1,15 +1,15 @@
 """Paths, batches, advantages, demonstrations and files; NumPy only."""
 
-from chainertrpo.data.curation import merge, select, subsample
-from chainertrpo.data.demonstration_files import (
-    read_demonstrations,
-    write_demonstrations,
-)
 from chainertrpo.data.demonstrations import (
     Demonstrations,
     Episode,
     check_environment,
     environment_header,
+    merge,
+    read_demonstrations,
+    select,
+    subsample,
+    write_demonstrations,
 )
 from chainertrpo.data.files import (
     BadFileError,

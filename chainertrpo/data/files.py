@@ -8,6 +8,7 @@ is killed in between leaves the old file.
 import contextlib
 import io
 import json
+import math
 import os
 import re
 import tempfile
@@ -15,9 +16,42 @@ import zipfile
 
 import numpy
 
+# What a file may hold, unless it is as large itself: a small file that expands to more is
+# hostile, or compressed so well that its reader says so with `max_bytes`.
+MAX_BYTES = 256 * 2**20
+MAX_MEMBERS, MAX_JSON, CHUNK = 10_000, 64 * 2**20, 2**20
+KINDS = "biufcUSMm"  # of dtypes; no Python objects and no records
+
 
 class BadFileError(ValueError):
-    """A file is not what it should be; the message says which file and in what."""
+    """A file is not what it should be; the message says which file and in what.
+
+    Parameters
+    ----------
+    text : str
+        The message; the middle of a very long one, which quotes the file, is left out.
+    """
+
+    def __init__(self, text):
+        if len(text) > 1500:
+            text = f"{text[:1000]} … {text[-400:]}"
+        super().__init__(text)
+
+
+def file_name(text):
+    """Return the name of a file for a text, such as the id of an environment.
+
+    Parameters
+    ----------
+    text : str
+        Any; ``ALE/Pong-v5`` becomes ``ALE-Pong-v5``.
+
+    Returns
+    -------
+    str
+        Letters, digits and ``._+-``; neither empty nor hidden, at most 150 characters.
+    """
+    return re.sub(r"[^\w.+-]+", "-", str(text)).lstrip(".")[:150] or "_"
 
 
 def file_name(env_id):
@@ -119,8 +153,10 @@ def write_npz(path, arrays):
     write_atomically(path, buffer.getvalue())
 
 
-def read_npz(path, like=None):
+def read_npz(path, like=None, max_bytes=None):
     """Read named arrays, and check them against what is expected.
+
+    Names, sizes and dtypes are checked before anything is expanded.
 
     Parameters
     ----------
@@ -128,6 +164,9 @@ def read_npz(path, like=None):
         The file.
     like : dict of str to array, optional
         Arrays with the expected names, shapes and dtypes.  Then floats must be finite.
+    max_bytes : int, optional
+        What the arrays may take in all; by default 256 MiB, or the size of the file if it
+        is larger.
 
     Returns
     -------
@@ -139,35 +178,157 @@ def read_npz(path, like=None):
     FileNotFoundError
         There is no such file.
     BadFileError
-        The file is damaged, holds a pickle, or differs from `like`.
+        The file is damaged, too large, holds a pickle, or differs from `like`.
     """
+    with _opened_npz(path, max_bytes) as (archive, headers):
+        if like is not None:
+            _check_headers(path, headers, like)
+        arrays = {
+            name: _read_member(path, archive, name, header)
+            for name, header in headers.items()
+        }
+    if like is not None:
+        check_arrays(path, arrays, like)
+    return arrays
+
+
+def read_npz_shapes(path, max_bytes=None):
+    """Read which arrays there are in an ``.npz``, without reading them.
+
+    Parameters
+    ----------
+    path, max_bytes
+        As in `read_npz`, which has the errors too.
+
+    Returns
+    -------
+    dict of str to (tuple of int)
+        Name -> shape.
+    """
+    with _opened_npz(path, max_bytes) as (_, headers):
+        return {name: header.shape for name, header in headers.items()}
+
+
+@contextlib.contextmanager
+def _opened_npz(path, max_bytes):
+    # The archive, and its headers by name, checked; whatever goes wrong names the file.
     try:
         # Opened once and not by NumPy, which would take any other file for a pickle.
         with open(path, "rb") as file, zipfile.ZipFile(file) as archive:
-            damaged = archive.testzip()
-            if damaged is not None:
-                raise BadFileError(f"{path}: {damaged} is damaged (checksum).")
-            arrays = {}
-            for name in archive.namelist():
-                if not name.endswith(".npy"):
-                    raise BadFileError(
-                        f"{path}: expected only .npy members, got {name}."
-                    )
-                with archive.open(name) as member:
-                    arrays[name[:-4]] = numpy.lib.format.read_array(
-                        member, allow_pickle=False
-                    )
-    except BadFileError:
-        raise
-    except FileNotFoundError:
+            size = os.fstat(file.fileno()).st_size
+            members = _check_members(path, archive.infolist(), size, max_bytes)
+            yield (
+                archive,
+                {
+                    name: _read_header(path, archive, info)
+                    for name, info in members.items()
+                },
+            )
+    except (BadFileError, FileNotFoundError, PermissionError):
         raise
     except Exception as error:  # headers and archives can be wrong in any way
         raise BadFileError(
             f"{path}: not a readable .npz of plain arrays: {error}"
         ) from error
-    if like is not None:
-        check_arrays(path, arrays, like)
-    return arrays
+
+
+def _check_members(path, infos, size, max_bytes):
+    names = [info.filename for info in infos]
+    wrong = [name for name in names if not name.endswith(".npy")]
+    if wrong:
+        raise BadFileError(f"{path}: expected only .npy members, got {wrong[0][:200]}.")
+    if len(names) > MAX_MEMBERS or len(set(names)) < len(names):
+        raise BadFileError(
+            f"{path}: expected at most {MAX_MEMBERS} members, each of its own name, got "
+            f"{len(names)}."
+        )
+    limit = max(MAX_BYTES, size) if max_bytes is None else max_bytes
+    total = sum(info.file_size for info in infos)
+    if total > limit:
+        raise too_large(path, total, limit)
+    return {info.filename[:-4]: info for info in infos}
+
+
+def too_large(path, total, limit):
+    """Return the error of a file that would take too much memory."""
+    return BadFileError(
+        f"{path}: expected at most {limit} bytes of arrays, got {total} in a file that is "
+        "much smaller, or declares them without having them. If it is to be trusted, "
+        "allow more: max_bytes (--max-load-bytes)."
+    )
+
+
+class _Header:
+    """Shape, order and dtype of an array in a file, and where its numbers begin."""
+
+    def __init__(self, member, size):
+        version = numpy.lib.format.read_magic(member)
+        readers = {
+            (1, 0): numpy.lib.format.read_array_header_1_0,
+            (2, 0): numpy.lib.format.read_array_header_2_0,
+        }
+        if version not in readers:
+            raise ValueError(f"version {version} of the format .npy is not for numbers")
+        self.shape, self.fortran, self.dtype = readers[version](member)
+        if self.dtype.hasobject:
+            raise ValueError("it holds Python objects (a pickle)")
+        if self.dtype.kind not in KINDS:
+            raise ValueError(f"its dtype is {self.dtype}")
+        if any(n < 0 for n in self.shape):
+            raise ValueError(f"its shape is {self.shape}")
+        self.start = member.tell()
+        self.n_bytes = math.prod(self.shape) * self.dtype.itemsize
+        if self.start + self.n_bytes != size:
+            raise ValueError(
+                f"its shape {self.shape} of {self.dtype} is {self.n_bytes} bytes, but "
+                f"there are {size - self.start}"
+            )
+
+
+def _read_header(path, archive, info):
+    try:
+        with archive.open(info) as member:
+            return _Header(member, info.file_size)
+    except Exception as error:
+        raise BadFileError(
+            f"{path}: not a readable .npz of plain arrays: {info.filename}: {error}"
+        ) from error
+
+
+def _read_member(path, archive, name, header):
+    array = numpy.empty(math.prod(header.shape), header.dtype)
+    with archive.open(f"{name}.npy") as member:
+        member.read(header.start)
+        to = array.view(numpy.uint8) if header.n_bytes else array
+        for start in range(0, header.n_bytes, CHUNK):
+            chunk = member.read(min(CHUNK, header.n_bytes - start))
+            to[start : start + len(chunk)] = numpy.frombuffer(chunk, numpy.uint8)
+        if member.read(1):  # the end, at which the checksum is compared
+            raise BadFileError(f"{path}: {name} goes on behind its end.")
+    return array.reshape(header.shape, order="F" if header.fortran else "C")
+
+
+def _check_headers(path, headers, like):
+    missing, extra = sorted(like.keys() - headers), sorted(headers.keys() - like.keys())
+    if missing or extra:
+        raise BadFileError(
+            f"{path}: expected the arrays of another model. Missing: "
+            f"{', '.join(missing) or 'none'}; not expected: {', '.join(extra) or 'none'}."
+        )
+    for name, want in like.items():
+        got = headers[name]
+        if tuple(got.shape) != tuple(want.shape):
+            raise BadFileError(
+                f"{path}: expected {name} of shape {want.shape}, got {got.shape}. The "
+                "file belongs to a model of other sizes."
+            )
+        if (
+            got.dtype.kind != want.dtype.kind
+            or got.dtype.itemsize > want.dtype.itemsize
+        ):
+            raise BadFileError(
+                f"{path}: expected {name} of dtype {want.dtype}, got {got.dtype}."
+            )
 
 
 def check_arrays(path, arrays, like):
@@ -187,26 +348,8 @@ def check_arrays(path, arrays, like):
     BadFileError
         They are of another model, or not finite.
     """
-    missing, extra = sorted(like.keys() - arrays), sorted(arrays.keys() - like.keys())
-    if missing or extra:
-        raise BadFileError(
-            f"{path}: expected the arrays of another model. Missing: "
-            f"{', '.join(missing) or 'none'}; not expected: {', '.join(extra) or 'none'}."
-        )
-    for name, want in like.items():
-        got = arrays[name]
-        if got.shape != want.shape:
-            raise BadFileError(
-                f"{path}: expected {name} of shape {want.shape}, got {got.shape}. The "
-                "file belongs to a model of other sizes."
-            )
-        if (
-            got.dtype.kind != want.dtype.kind
-            or got.dtype.itemsize > want.dtype.itemsize
-        ):
-            raise BadFileError(
-                f"{path}: expected {name} of dtype {want.dtype}, got {got.dtype}."
-            )
+    _check_headers(path, arrays, like)
+    for name, got in arrays.items():
         if got.dtype.kind == "f" and not numpy.isfinite(got).all():
             raise BadFileError(
                 f"{path}: expected finite numbers in {name}, got NaN or inf."
@@ -243,10 +386,18 @@ def read_json(path):
     Raises
     ------
     BadFileError
-        It is not JSON.
+        It is not JSON, or too large.
     """
-    with open(path, "rb") as file:
-        data = file.read()
+    try:
+        with open(path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > MAX_JSON:
+                raise BadFileError(
+                    f"{path}: expected at most {MAX_JSON} bytes of JSON, got {size}."
+                )
+            data = file.read()
+    except IsADirectoryError as error:
+        raise BadFileError(f"{path}: expected a file, got a folder.") from error
     try:
         return json.loads(data.decode())
     except (UnicodeDecodeError, ValueError, RecursionError) as error:

@@ -88,13 +88,19 @@ def as_observation(obs, where=""):
     Raises
     ------
     BadObservationError
-        Names the first component that is not finite.
+        It holds no numbers, or one that is not finite, which is named.
     """
     if getattr(obs, "dtype", None) == numpy.float32:
         x = numpy.array(obs)
     else:
+        x = numpy.asarray(obs)
+        if x.dtype.kind not in "fiub":
+            raise BadObservationError(
+                f"expected numbers as observations, got {x.dtype}"
+                f"{' of ' + where if where else ''}. Turn them into an array of floats."
+            )
         with numpy.errstate(over="ignore"):  # beyond float32 is infinite, and refused
-            x = numpy.array(obs, dtype=numpy.float32)
+            x = x.astype(numpy.float32)
     flat = x.ravel()
     if not numpy.isfinite(flat).all():
         i = int(numpy.flatnonzero(~numpy.isfinite(flat))[0])

@@ -8,9 +8,13 @@ from chainertrpo.experiments.evaluation import (
     run_evaluation_episodes,
 )
 from chainertrpo.experiments.hooks import EpisodeLog, LinearInterpolationHook, scheduled
+from chainertrpo.experiments.ownership import (
+    FolderHoldsRunError,
+    FolderInUseError,
+    owned_folder,
+)
 from chainertrpo.experiments.packages import BadEnvironmentError, resolve
 from chainertrpo.experiments.parallel_training import (
-    Interrupted,
     available_cores,
     train_agent_parallel,
 )
@@ -21,6 +25,7 @@ from chainertrpo.experiments.run_folder import (
     prepare_run_folder,
     read_table,
 )
+from chainertrpo.experiments.signals import Interrupted
 from chainertrpo.experiments.training import (
     train_agent,
     train_agent_batch,
@@ -37,6 +42,8 @@ __all__ = [
     "Env",
     "EpisodeLog",
     "Evaluator",
+    "FolderHoldsRunError",
+    "FolderInUseError",
     "Interrupted",
     "LinearInterpolationHook",
     "Progress",
@@ -48,6 +55,7 @@ __all__ = [
     "draw_learning_curve",
     "eval_performance",
     "make_env",
+    "owned_folder",
     "prepare_run_folder",
     "read_table",
     "resolve",

@@ -10,14 +10,15 @@ import json
 import os
 import shutil
 
-from chainertrpo.data import BadFileError, read_json, write_json
+from chainertrpo.data import BadFileError, read_json, read_npz, write_json, write_npz
 from chainertrpo.data.files import sync_folder
 
 FOLDER = "checkpoints"
 KEEP = 2
+ARRAYS = "collection.npz"
 
 
-def save_checkpoint(outdir, t, agent, state, tables=()):
+def save_checkpoint(outdir, t, agent, state, tables=(), arrays=None):
     """Write a checkpoint.
 
     Parameters
@@ -33,6 +34,8 @@ def save_checkpoint(outdir, t, agent, state, tables=()):
     tables : sequence of str
         Names of files in `outdir` that only grow; their sizes are remembered, and they
         are cut back to them by `load_checkpoint`.
+    arrays : dict of str to array, optional
+        Whatever else goes on and is no JSON.
 
     Returns
     -------
@@ -45,6 +48,9 @@ def save_checkpoint(outdir, t, agent, state, tables=()):
     agent.save(writing)
     sizes = {name: os.path.getsize(os.path.join(outdir, name)) for name in tables}
     content = {"t": t, "state": state, "agent": agent.get_state(), "tables": sizes}
+    if arrays is not None:
+        write_npz(os.path.join(writing, ARRAYS), arrays)
+        content["arrays"] = _file_digest(os.path.join(writing, ARRAYS))
     content["sha256"] = _digest(content)
     write_json(os.path.join(writing, "state.json"), content)
     shutil.rmtree(path, ignore_errors=True)
@@ -59,14 +65,19 @@ def _digest(content):
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def remove_checkpoints(outdir):
-    """Remove all checkpoints of a run's folder.
+def _file_digest(path):
+    with open(path, "rb") as file:
+        return hashlib.sha256(file.read()).hexdigest()
 
-    Parameters
-    ----------
-    outdir : str
-        The folder.
-    """
+
+def newest_checkpoint(outdir):
+    """Return the folder of the newest checkpoint; None if there is none."""
+    names = _names(outdir)
+    return os.path.join(outdir, FOLDER, names[-1]) if names else None
+
+
+def remove_checkpoints(outdir):
+    """Remove all checkpoints of a run's folder."""
     shutil.rmtree(os.path.join(outdir, FOLDER), ignore_errors=True)
 
 
@@ -92,7 +103,8 @@ def load_checkpoint(outdir, agent):
     Returns
     -------
     dict or None
-        What `save_checkpoint` was given, with ``t``; None if there is no checkpoint.
+        What `save_checkpoint` was given, with ``t``, and ``arrays`` if there are any; None
+        if there is no checkpoint.
 
     Raises
     ------
@@ -104,9 +116,10 @@ def load_checkpoint(outdir, agent):
         path = os.path.join(outdir, FOLDER, name)
         try:
             content = _read_state(outdir, path)
+            arrays = _read_arrays(path, content)
             agent.load(path)
             agent.set_state(content["agent"])
-            state = {**content["state"], "t": content["t"]}
+            state = {**content["state"], "t": content["t"], **arrays}
         except (BadFileError, FileNotFoundError, KeyError, TypeError) as error:
             first_error = first_error or error
             continue
@@ -118,6 +131,15 @@ def load_checkpoint(outdir, agent):
             f"{outdir}: no checkpoint can be read: {first_error}"
         ) from first_error
     return None
+
+
+def _read_arrays(path, content):
+    if "arrays" not in content:
+        return {}
+    path = os.path.join(path, ARRAYS)
+    if _file_digest(path) != content["arrays"]:
+        raise BadFileError(f"{path}: damaged (SHA-256).")
+    return {"arrays": read_npz(path)}
 
 
 def _read_state(outdir, path):

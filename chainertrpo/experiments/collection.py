@@ -27,10 +27,13 @@ class Collected(typing.NamedTuple):
     episodes : list of (int, float, int)
         Episodes that ended: at which step of the iteration (counted over all workers),
         return, length.
+    state : list, optional
+        Where each worker's episodes are, for `Collector.restore`, if it was asked for.
     """
 
     paths: typing.List[Path]
     episodes: typing.List[typing.Tuple[int, float, int]]
+    state: typing.Any = None
 
 
 class Collector:
@@ -69,8 +72,7 @@ class Collector:
     def restart(self, generation):
         """Begin new episodes, seeded by the seed, the worker and this number.
 
-        After it nothing depends on what was before: a run that goes on from a checkpoint
-        made here and one that was never stopped collect the same.
+        After it nothing depends on what was before.
 
         Parameters
         ----------
@@ -80,6 +82,34 @@ class Collector:
         self._check_open()
         for worker in self._workers:
             worker.send(("restart", generation))
+
+    def restore(self, actor, state):
+        """Go on from where the episodes were: as if nothing had happened since.
+
+        The environments take the actions that they took since they were last seeded, about
+        a thousand, and those of the running episode.  A log says so if one of them is then
+        not where it was.
+
+        Parameters
+        ----------
+        actor : Actor
+            Its ``features`` are taken.
+        state : list
+            Of `Collected`; one item for each worker.
+
+        Raises
+        ------
+        ValueError
+            It is that of another number of workers.
+        """
+        self._check_open()
+        if len(state) != self.n_workers:
+            raise ValueError(
+                f"expected workers={len(state)}, as before, got {self.n_workers}: with "
+                "another number other data would be collected."
+            )
+        for worker, (arrays, about) in zip(self._workers, state):
+            worker.send(("restore", actor, arrays, about))
 
     def collect(self, actor, n_steps, stop=lambda: False):
         """Take `n_steps` steps, shared out evenly: `begin` and `finish` at once.
@@ -101,7 +131,7 @@ class Collector:
         self.begin(actor, n_steps)
         return self.finish(stop)
 
-    def begin(self, actor, n_steps):
+    def begin(self, actor, n_steps, keep=False):
         """Have the workers take `n_steps` steps, and do not wait for them.
 
         Episodes go on from one collection to the next; a path ends with each.
@@ -112,12 +142,14 @@ class Collector:
             Chooses the actions; sent as it is now.
         n_steps : int
             In all.
+        keep : bool
+            Say where the episodes are at the end of it (`Collected.state`).
         """
         self._check_open()
         self._n_steps = n_steps
         shares = numpy.diff(numpy.linspace(0, n_steps, self.n_workers + 1).astype(int))
         for worker, share in zip(self._workers, shares):
-            worker.send(("collect", actor, int(share)))
+            worker.send(("collect", actor, int(share), keep))
 
     def finish(self, stop=lambda: False):
         """Wait for what was begun.
@@ -152,7 +184,9 @@ class Collector:
             for i, result in enumerate(results)
             for step, total, length in result[1]
         ]
-        return Collected(paths, sorted(episodes))
+        kept = [result[2] for result in results]
+        state = None if None in kept else kept
+        return Collected(paths, sorted(episodes), state)
 
     def _results(self, stop):
         results = [None] * self.n_workers

@@ -1,4 +1,4 @@
-"""Environments of gym and gymnasium, old and new, in the dialect of the agent protocol.
+"""Environments of gym and gymnasium, old and new, with the interface of the agent protocol.
 
 `Env` gives ``reset() -> obs`` and ``step(action) -> obs, reward, done, info`` for all of
 them: ``done`` is a terminal state, ``info["needs_reset"]`` a cut (a time limit), which
@@ -10,14 +10,20 @@ import functools
 import logging
 import warnings
 
+from chainertrpo._checks import whole
 from chainertrpo.experiments.lean import lean_steps
-from chainertrpo.experiments.packages import BadEnvironmentError, remedy, resolve
+from chainertrpo.experiments.packages import (
+    BadEnvironmentError,
+    check_display,
+    remedy,
+    resolve,
+)
 
 import numpy
 
 
 class Env:
-    """One environment in the dialect of the agent protocol.
+    """One environment with the interface of the agent protocol.
 
     Parameters
     ----------
@@ -82,19 +88,37 @@ class Env:
         -------
         array, shape (S,), float32
             The first observation, flattened.
+
+        Raises
+        ------
+        BadEnvironmentError
+            A seed was given, and the environment takes none.
+        TypeError
+            The environment's own.
         """
         seed, self._seed = self._seed, None
         if self._is_lean() and seed is None:
             return self.lean.reset()
-        result = self.env.reset() if seed is None else self._seeded_reset(seed)
+        try:
+            result = self.env.reset() if seed is None else self._seeded_reset(seed)
+        except TypeError as error:
+            if not _is_signature(error, "seed"):
+                raise
+            raise BadEnvironmentError(
+                f"expected reset(seed=...) or seed(...) of {self.env}, got neither: "
+                f"{error}. Without one of them a run cannot be repeated."
+            ) from error
         return self._flat(result[0] if _is_pair(result) else result)
 
     def _seeded_reset(self, seed):
         try:
             return self.env.reset(seed=seed)
-        except TypeError:  # the API before gym 0.22
-            self.env.seed(seed)
-            return self.env.reset()
+        except TypeError as error:
+            # The API before gym 0.22; another TypeError is the environment's own.
+            if not _is_signature(error, "seed") or not hasattr(self.env, "seed"):
+                raise
+        self.env.seed(seed)
+        return self.env.reset()
 
     def step(self, action):
         """Take a step.
@@ -114,6 +138,11 @@ class Env:
             The state is terminal.
         info : dict
             The environment's, with ``needs_reset`` True if the episode was cut.
+
+        Raises
+        ------
+        BadEnvironmentError
+            It gave something else than its spaces or its interface say.
         """
         if self._box and self.clip_actions:
             space = self.action_space
@@ -132,23 +161,36 @@ class Env:
 
     def _own_step(self, action):
         result = self.env.step(action)
+        if not isinstance(result, (tuple, list)) or len(result) not in (4, 5):
+            raise BadEnvironmentError(
+                "expected step to give (obs, reward, terminated, truncated, info) or "
+                f"(obs, reward, done, info), got {str(result)[:200]}."
+            )
         if len(result) == 5:
             obs, reward, done, cut, info = result
         else:
             obs, reward, done, info = result
             cut = bool(info.get("TimeLimit.truncated", False))
             done = done and not cut
-        return self._flat(obs), float(reward), bool(done), cut, info
+        return self._flat(obs), as_reward(reward), bool(done), cut, info
 
     def _is_lean(self):
         # Whoever wraps `env` afterwards means the wrapper to be stepped.
         return self.lean is not None and self.lean.env is self.env
 
     def _flat(self, obs):
-        obs = numpy.asarray(obs, numpy.float32).ravel()
+        obs = numpy.asarray(obs)
+        if obs.dtype != numpy.float32:
+            if obs.dtype.kind not in "fiub":
+                raise BadEnvironmentError(
+                    f"expected numbers as observations, got {obs.dtype}. The environment "
+                    "does not keep to its observation_space."
+                )
+            obs = obs.astype(numpy.float32)
+        obs = obs.ravel()
         if obs.shape != self._obs_shape:
             raise BadEnvironmentError(
-                f"expected observations of shape {self.obs_shape}, got {obs.shape}. The "
+                f"expected observations of shape {self._obs_shape}, got {obs.shape}. The "
                 "environment does not keep to its observation_space."
             )
         return obs
@@ -165,6 +207,33 @@ class Env:
     def close(self):
         """Close the wrapped environment."""
         self.env.close()
+
+
+def _is_signature(error, name):
+    # "reset() got an unexpected keyword argument 'seed'", "reset() takes no keyword ..."
+    text = str(error)
+    return (f"'{name}'" in text and "unexpected keyword" in text) or (
+        "reset()" in text and "takes no keyword arguments" in text
+    )
+
+
+def as_reward(reward):
+    """Return a reward as a float: a number, or an array of one.
+
+    Raises
+    ------
+    BadEnvironmentError
+        It is neither.
+    """
+    if type(reward) is float:
+        return reward
+    x = numpy.asarray(reward)
+    if x.size != 1 or x.dtype.kind not in "fiub":
+        raise BadEnvironmentError(
+            f"expected one number as the reward, got {str(reward)[:100]}. Return a float "
+            "from step."
+        )
+    return float(x.item())
 
 
 def _is_pair(result):
@@ -192,10 +261,14 @@ def _check_spaces(env):
             "gymnasium.spaces.utils.flatten_space, or choose another environment."
         )
     if kinds[1] == "Box" and (
-        len(action.shape) != 1 or (action.low > action.high).any()
+        len(action.shape) != 1 or not (action.low <= action.high).all()
     ):
         raise BadEnvironmentError(
-            f"expected a vector of actions with low <= high, got {action}."
+            f"expected a vector of actions with low <= high and no NaN, got {action}."
+        )
+    if numpy.isnan(obs.low).any() or numpy.isnan(obs.high).any():
+        raise BadEnvironmentError(
+            f"expected observations whose bounds are not NaN, got {obs}. Use inf for none."
         )
     if 0 in obs.shape or 0 in action.shape:
         raise BadEnvironmentError(f"expected non-empty spaces, got {obs} and {action}.")
@@ -203,7 +276,7 @@ def _check_spaces(env):
 
 
 def adapt(env):
-    """Bring any environment into the dialect; one that speaks it stays as it is.
+    """Give any environment the interface of the agent protocol.
 
     Parameters
     ----------
@@ -214,10 +287,40 @@ def adapt(env):
     Returns
     -------
     object
-        With ``reset() -> obs`` and ``step(action) -> obs, reward, done, info``.
+        With ``reset() -> obs`` and ``step(action) -> obs, reward, done, info``; what has
+        them already is given back.
+
+    Raises
+    ------
+    BadEnvironmentError
+        It is a vector of environments, or its spaces are not supported.
     """
     packages = {cls.__module__.split(".")[0] for cls in type(env).__mro__}
-    return Env(env) if packages & {"gym", "gymnasium"} else env
+    if not packages & {"gym", "gymnasium"}:
+        return env
+    if hasattr(env, "num_envs"):
+        raise BadEnvironmentError(
+            f"expected one environment, got {env} of {env.num_envs}. Give their makers to "
+            "SerialVectorEnv for train_agent_batch, or one make_env to "
+            "train_agent_parallel, which has workers of its own."
+        )
+    return Env(env)
+
+
+def adapt_many(env):
+    """Check that several environments come as a `SerialVectorEnv`, or as ChainerRL's.
+
+    Raises
+    ------
+    BadEnvironmentError
+        They come as a vector of gym or gymnasium, or are one.
+    """
+    adapt(env)
+    if not hasattr(env, "num_envs"):
+        raise BadEnvironmentError(
+            f"expected several environments, got {env}. Wrap them: SerialVectorEnv([env])."
+        )
+    return env
 
 
 def make_env(
@@ -229,6 +332,7 @@ def make_env(
     bootstrap_time_limits=True,
     clip_actions=True,
     lean=True,
+    max_episode_steps=None,
 ):
     """Make an environment by id.
 
@@ -247,6 +351,8 @@ def make_env(
     lean : bool
         Take `lean_steps` where there are any: the same bits as gymnasium's, sooner, but
         nothing in ``info``.  What renders is stepped by itself.
+    max_episode_steps : int, optional
+        A time limit; by default the environment's own, if it has one.
 
     Returns
     -------
@@ -260,6 +366,9 @@ def make_env(
     """
     module, full_id = resolve(env_id, package)
     kwargs = {} if render_mode is None else {"render_mode": render_mode}
+    if max_episode_steps is not None:
+        kwargs["max_episode_steps"] = whole("max_episode_steps", max_episode_steps, 1)
+    check_display(module, full_id, render_mode)
     try:
         with warnings.catch_warnings():
             # "out of date" for v4, which is chosen on purpose; gym's np.bool8.
@@ -269,7 +378,7 @@ def make_env(
     except (ImportError, module.error.Error) as error:
         raise BadEnvironmentError(
             f"{full_id} of {module.__name__} {module.__version__} cannot be made: "
-            f"{error} {remedy(error)}"
+            f"{error} {remedy(error, full_id)}"
         ) from error
     steps, why_not = None, "not asked for"
     if lean and render_mode is None:

@@ -1,5 +1,11 @@
-"""An environment whose episodes go on from one collection to the next."""
+"""An environment whose episodes go on from one collection to the next.
 
+The environment cannot be saved, but what it was told can: it is seeded anew at the first
+episode that begins `RESEED` steps or more after the last seeding, and the actions since
+then are remembered.  Seeded the same and given the same actions, it is where it was.
+"""
+
+import logging
 import random
 
 from chainertrpo.data import PathRecorder
@@ -9,6 +15,11 @@ import numpy
 
 ACTION_SIZE = 64  # of the last action, how much others see
 STATE_SIZE = 2 + ACTION_SIZE
+RESEED = 1000  # steps; fewer would cost time, more would make resuming take longer
+
+
+class BadActionError(ValueError):
+    """A policy chose an action that is not finite."""
 
 
 class Episodes:
@@ -32,9 +43,18 @@ class Episodes:
 
     def restart(self, generation):
         """Begin new episodes; nothing depends on what was before."""
-        sequence = numpy.random.SeedSequence((self.seed, self.index, generation))
-        streams = sequence.spawn(3)
-        self.rng = numpy.random.default_rng(streams[0])
+        self.generation, self.reseeds = generation, -1
+        self.rng = None
+        self._reseed()
+        self.obs = None
+
+    def _reseed(self):
+        # Environment and global generators; the stream of actions goes on.
+        self.reseeds += 1
+        key = (self.seed, self.index, self.generation, self.reseeds)
+        streams = numpy.random.SeedSequence(key).spawn(3)
+        if self.rng is None:
+            self.rng = numpy.random.default_rng(streams[0])
         env_seed = int(streams[1].generate_state(1)[0] >> 1)
         # Environments and foreign policies may draw from the global generators.
         common = int(streams[2].generate_state(1)[0])
@@ -47,7 +67,25 @@ class Episodes:
                 self.env.seed(env_seed)
         else:
             self.env.seed(env_seed)
-        self.obs = None
+        self.actions = []
+
+    def _reset(self):
+        if len(self.actions) >= RESEED:
+            self._reseed()
+        self.total, self.length = 0.0, 0
+        return self.env.reset()
+
+    def _step(self, action):
+        # Returns what `Env.step` does, and whether the episode has ended.
+        self.actions.append(action)
+        size = min(action.size, ACTION_SIZE)
+        self.state[1] = size
+        self.state[2 : 2 + size] = action.ravel()[:size]
+        obs, reward, done, info = self.env.step(action)
+        self.state[0] += 1
+        self.total += reward
+        self.length += 1
+        return obs, reward, done, done or info.get("needs_reset", False)
 
     def collect(self, actor, n_steps):
         """Take steps.
@@ -65,25 +103,29 @@ class Episodes:
             All steps.
         list of (int, float, int)
             Episodes that ended: at which step, return, length.
+
+        Raises
+        ------
+        BadActionError
+            The first action is not finite: then none of this policy's would be.
         """
-        env, rng, state, recorder = self.env, self.rng, self.state, PathRecorder()
+        rng, recorder = self.rng, PathRecorder()
         obs, episodes = self.obs, []
         for step in range(n_steps):
             if obs is None:
-                obs = actor.features(env.reset())
-                self.total, self.length = 0.0, 0
+                obs = actor.features(self._reset())
             action = actor.sample(obs, rng)
+            if step == 0 and not numpy.isfinite(action).all():
+                raise BadActionError(
+                    f"expected finite actions, got {action} from the policy. Its "
+                    "parameters are not finite: go on from an earlier checkpoint, with a "
+                    "smaller step."
+                )
             recorder.act(obs, action)
-            size = min(action.size, ACTION_SIZE)
-            state[1] = size
-            state[2 : 2 + size] = action.ravel()[:size]
-            obs, reward, done, info = env.step(action)
-            state[0] += 1
+            obs, reward, done, end = self._step(action)
             recorder.observe(reward)
             obs = actor.features(obs)
-            self.total += reward
-            self.length += 1
-            if done or info.get("needs_reset", False):
+            if end:
                 recorder.close(obs, done)
                 episodes.append((step + 1, self.total, self.length))
                 obs = None
@@ -91,3 +133,58 @@ class Episodes:
             recorder.close(obs, False)
         self.obs = obs
         return recorder.drain(), episodes
+
+    # What is needed to go on exactly, in another process
+
+    def get_state(self):
+        """Return where the episodes are: arrays by name, and the rest as JSON."""
+        state = random.getstate()
+        key = numpy.random.get_state()  # noqa: NPY002 (of the generator that is global)
+        arrays = {
+            "random": numpy.array(state[1], numpy.uint32),
+            "numpy": numpy.array(key[1], numpy.uint32),
+        }
+        if self.actions:
+            arrays["actions"] = numpy.stack(self.actions)
+        if self.obs is not None:
+            arrays["obs"] = self.obs
+        about = {
+            "generation": self.generation,
+            "reseeds": self.reseeds,
+            "rng": self.rng.bit_generator.state,
+            "random": [state[0], state[2]],
+            "numpy": [key[0], *key[2:]],
+        }
+        return arrays, about
+
+    def set_state(self, actor, arrays, about):
+        """Go on from what `get_state` gave, by taking the same actions again."""
+        self.generation, self.reseeds = about["generation"], about["reseeds"] - 1
+        self.rng = numpy.random.default_rng()
+        self._reseed()
+        obs = None
+        for action in arrays.get("actions", ()):
+            if obs is None:
+                self.total, self.length = 0.0, 0
+                obs = self.env.reset()
+            obs, _, _, end = self._step(numpy.asarray(action))
+            if end:
+                obs = None
+        self.obs = None if obs is None else actor.features(obs)
+        if not _equal(self.obs, arrays.get("obs")):
+            logging.getLogger(__name__).warning(
+                "worker %d: the environment, seeded and led as before, is not where it "
+                "was; the run goes on, but not as if it had never been stopped.",
+                self.index,
+            )
+        self.rng.bit_generator.state = about["rng"]
+        version, gauss = about["random"]
+        random.setstate((version, tuple(arrays["random"].tolist()), gauss))
+        name, *more = about["numpy"]
+        numpy.random.set_state((name, arrays["numpy"], *more))  # noqa: NPY002
+
+
+def _equal(a, b):
+    if a is None or b is None:
+        return a is b
+    return numpy.array_equal(a, b)

@@ -1,5 +1,8 @@
 """Episodes of one length, whatever happens in them."""
 
+from chainertrpo._checks import whole
+from chainertrpo.experiments.envs import adapt
+
 
 class FixedHorizon:
     """After a terminal state the last observation is repeated, with reward 0, to step H.
@@ -11,18 +14,17 @@ class FixedHorizon:
     Parameters
     ----------
     env : Env
-        In the dialect of the agent protocol.
+        Any: see `adapt`.
     horizon : int
         H, steps.
     """
 
     def __init__(self, env, horizon):
-        if horizon < 1:
-            raise ValueError(f"expected a horizon >= 1, got {horizon}.")
-        self.env, self.horizon = env, horizon
+        horizon = whole("horizon", horizon, 1)
+        self.env, self.horizon = adapt(env), horizon
         self.observation_space, self.action_space = (
-            env.observation_space,
-            env.action_space,
+            self.env.observation_space,
+            self.env.action_space,
         )
         self.id, self.package = getattr(env, "id", None), getattr(env, "package", None)
         self.steps = getattr(env, "steps", None)

@@ -8,6 +8,8 @@ with the undiscounted return.
 import functools
 import os
 
+from chainertrpo.experiments.ownership import FolderHoldsRunError, what_holds
+
 
 class LinearInterpolationHook:
     """Set a value that moves linearly from its start at step 1 to its stop at the end.
@@ -37,7 +39,7 @@ class LinearInterpolationHook:
 
 
 def scheduled(settings, steps):
-    """Hooks that move what a preset lets move, from the first step to the last.
+    """Make hooks for the settings that a preset schedules over the steps of a run.
 
     Parameters
     ----------
@@ -50,7 +52,7 @@ def scheduled(settings, steps):
     Returns
     -------
     list of LinearInterpolationHook
-        None for a preset whose settings stay.  They raise an AttributeError when they
+        Empty for a preset without schedules.  They raise an AttributeError when they
         run with an agent that has no such attribute.
     """
 
@@ -83,10 +85,20 @@ class EpisodeLog:
     outdir : str
         The run's folder.
     resume : bool
-        Go on with the file that is there.
+        Append to the file that is there.
+
+    Raises
+    ------
+    FolderHoldsRunError
+        It has rows, and the log is not to be resumed.
     """
 
     def __init__(self, outdir, resume=False):
+        if not resume and "episodes.txt" in what_holds(outdir):
+            raise FolderHoldsRunError(
+                f"{outdir}/episodes.txt: holds episodes already. Give another folder, or "
+                "resume=True."
+            )
         path = os.path.join(outdir, "episodes.txt")
         begun = os.path.exists(path) and os.path.getsize(path) > 0
         mode = "a" if resume and begun else "w"

@@ -2,6 +2,7 @@
 
 import importlib
 
+from chainertrpo._extras import pip_install
 from chainertrpo.experiments.recording import EpisodeRecorder, recorded
 
 import numpy
@@ -180,7 +181,7 @@ def record_keyboard(env, n_episodes, seed=0, fps=None, made_by=None, on_step=Non
         import pygame
     except ImportError as error:
         raise ImportError(
-            "recording by keyboard needs pygame: pip install 'chainertrpo[record]'"
+            f"recording by keyboard needs pygame: {pip_install('record')}"
         ) from error
     package = importlib.import_module(env.package)
     play = importlib.import_module(f"{env.package}.utils.play").play

@@ -4,10 +4,13 @@ import collections
 import difflib
 import importlib
 import importlib.util
+import os
 import re
 import sys
 import types
 import warnings
+
+from chainertrpo._extras import pip_install
 
 # The version whose physics and observations are those of the published results.
 COMPARABLE = {
@@ -23,9 +26,7 @@ COMPARABLE = {
     "Swimmer": 4,
     "Walker2d": 4,
 }
-INSTALL = {
-    "mujoco": "pip install 'chainertrpo[mujoco]'",
-    "box2d": "pip install 'chainertrpo[box2d]'",
+INSTALL = {  # the name of a module in an error -> how to install it
     "ale": "pip install 'gymnasium[atari]'",
     "pygame": "pip install 'gymnasium[classic-control]'",
     "gymnasium": "pip install gymnasium",
@@ -138,19 +139,87 @@ def resolve(env_id, package="auto"):
     )
 
 
-def remedy(error):
-    """Say what to install, if an error names what is missing.
+def remedy(error, env_id=""):
+    """Say what to do about an environment that cannot be made.
 
     Parameters
     ----------
     error : Exception
-        Of making an environment.
+        Of making it.
+    env_id : str
+        Its id.
 
     Returns
     -------
     str
         A sentence, or nothing.
     """
+    match = re.fullmatch(r"(?P<name>.+)-v(?P<version>\d+)", env_id)
+    comparable = COMPARABLE.get(match["name"]) if match else None
+    if comparable is not None and int(match["version"]) < comparable:
+        # v2 and v3 need mujoco-py, of which no version runs today.
+        return f"Use {match['name']}-v{comparable}, which needs none of that."
     text = str(error).lower()
-    lines = [line for key, line in INSTALL.items() if key in text]
-    return f"Try: {lines[0]}" if lines else ""
+    if any(word in text for word in ("egl", "osmesa", "glfw", "opengl", "display")):
+        return f"Without a screen: {GL}"
+    for module, extra in (("mujoco", "mujoco"), ("box2d", "box2d")):
+        if module in text and not importlib.util.find_spec(_MODULES[module]):
+            return f"Try: {pip_install(extra)}"
+    for module, line in INSTALL.items():
+        if module in text and not importlib.util.find_spec(_MODULES[module]):
+            return f"Try: {line}"
+    return ""
+
+
+_MODULES = {
+    "mujoco": "mujoco",
+    "box2d": "Box2D",
+    "ale": "ale_py",
+    "pygame": "pygame",
+    "gymnasium": "gymnasium",
+    "gym": "gym",
+}
+GL = "export MUJOCO_GL=egl (with a GPU) or MUJOCO_GL=osmesa (without one)."
+
+
+def check_display(package, env_id, render_mode):
+    """Refuse to render where the graphics library would end the process.
+
+    MuJoCo's window library aborts without a display; so do its pictures, unless
+    MUJOCO_GL names another way.
+
+    Parameters
+    ----------
+    package : module
+        gym or gymnasium.
+    env_id : str
+        The full id.
+    render_mode : str or None
+        ``human``, ``rgb_array``, or none.
+
+    Raises
+    ------
+    BadEnvironmentError
+        There is no display; the message has the remedy.
+    """
+    if render_mode is None or sys.platform != "linux":
+        return
+    if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
+        return
+    try:
+        entry = str(package.spec(env_id).entry_point)
+    except Exception:  # an id that the package imports itself
+        return
+    if "mujoco" not in entry:
+        return
+    if render_mode == "human":
+        raise BadEnvironmentError(
+            f"expected a display to show {env_id} in a window, got none (DISPLAY is not "
+            "set). Write a film instead: --monitor, or replay --video; for that, "
+            f"without a screen: {GL}"
+        )
+    if os.environ.get("MUJOCO_GL", "").lower() not in ("egl", "osmesa"):
+        raise BadEnvironmentError(
+            f"expected a display to draw {env_id}, got none (DISPLAY is not set). Without "
+            f"a screen: {GL}"
+        )

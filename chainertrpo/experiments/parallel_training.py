@@ -1,70 +1,27 @@
 """The training loop with worker processes, checkpoints and exact resumption."""
 
-import contextlib
 import functools
 import logging
 import os
-import signal
-import threading
 import time
 
 from chainertrpo._threads import single_blas_thread
 from chainertrpo.experiments.checkpoints import (
     load_checkpoint,
+    newest_checkpoint,
     remove_checkpoints,
     save_checkpoint,
 )
 from chainertrpo.experiments.collection import Collector
+from chainertrpo.experiments.endings import EndWatch
 from chainertrpo.experiments.envs import adapt
 from chainertrpo.experiments.evaluation import Evaluator
+from chainertrpo.experiments.ownership import TABLES, owned_folder, what_holds
+from chainertrpo.experiments.signals import Interrupted, deferred_signals
+from chainertrpo.experiments.training import save_or_say
 from chainertrpo.experiments.workers import WorkerError
 
-TABLES = ("scores.txt", "episodes.txt")
 LOST = 50_000  # steps that a kill may cost at most, unless a batch has more
-
-
-class Interrupted(KeyboardInterrupt):  # noqa: N818 (as KeyboardInterrupt)
-    """The run was asked to stop; it can be resumed.
-
-    Attributes
-    ----------
-    signal_number : int
-        SIGINT or SIGTERM.
-    """
-
-    def __init__(self, signal_number):
-        super().__init__(f"stopped by {signal.Signals(signal_number).name}")
-        self.signal_number = signal_number
-
-
-@contextlib.contextmanager
-def deferred_signals():
-    """Note SIGINT and SIGTERM instead of breaking off in the middle of an update.
-
-    A second signal of the same kind acts as usual.
-
-    Yields
-    ------
-    list of int
-        The signals that came.
-    """
-    came = []
-    if threading.current_thread() is not threading.main_thread():
-        yield came
-        return
-    before = {}
-
-    def note(number, frame):
-        came.append(number)
-        signal.signal(number, before[number])
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        before[number] = signal.signal(number, note)
-    try:
-        yield came
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @single_blas_thread()
@@ -88,6 +45,7 @@ def train_agent_parallel(
     episode_hooks=(),
     save_best_so_far_agent=True,
     logger=None,
+    overwrite=False,
 ):
     """Train with worker processes that collect whole paths.
 
@@ -95,10 +53,11 @@ def train_agent_parallel(
     update.  As soon as the policy has been improved the workers begin the next one: the
     value function is fitted, hooks are called and the agent is evaluated meanwhile.
 
-    At a checkpoint all episodes begin anew from seeds that depend on the step
-    only; therefore a run that is killed at any moment and resumed ends with the same
-    parameters, normaliser, optimiser state and scores, bit for bit (the column
-    ``elapsed`` apart), as one that was never killed with the same `checkpoint_interval`.
+    What is learned does not depend on checkpoints.  With one go the state of everything
+    that goes on, running episodes among them: an environment is led back to where it was
+    by the actions it was given (see `Collector.restore`).  Therefore a run that is killed
+    at any moment and resumed ends with the same parameters, normaliser, optimiser state
+    and scores, bit for bit (the column ``elapsed`` apart), as one that was never killed.
 
     Parameters
     ----------
@@ -113,7 +72,7 @@ def train_agent_parallel(
     outdir : str
         The run's folder.
     workers : int, optional
-        By default one per core this process may use.
+        By default one per core this process may use, or as many as before.
     seed : int
         Of environments and actions.
     eval_env : Env, optional
@@ -128,7 +87,8 @@ def train_agent_parallel(
         Updates between checkpoints; by default 10, or as many as 50,000 steps make (one
         at least) if these are fewer.
     resume : bool
-        Go on from the newest checkpoint in `outdir`, if there is one.
+        Go on from the newest checkpoint in `outdir`, if there is one; `steps` may have
+        grown.
     worker_timeout : float
         See `Collector`.
     step_hooks : sequence of callable
@@ -141,9 +101,15 @@ def train_agent_parallel(
         See `Evaluator`.
     logger : logging.Logger, optional
         By default this module's.
+    overwrite : bool
+        Remove what another run has left in `outdir`.
 
     Raises
     ------
+    FolderInUseError, FolderHoldsRunError
+        Another process trains in `outdir`, or another run is there.
+    ValueError
+        `steps` are not one batch, or `workers` are not as many as before.
     Interrupted
         SIGINT or SIGTERM came; the newest checkpoint can be resumed from.
     KeyboardInterrupt
@@ -154,97 +120,191 @@ def train_agent_parallel(
     logger = logger or logging.getLogger(__name__)
     if checkpoint_interval is None:
         checkpoint_interval = max(1, min(10, LOST // agent.update_interval))
-    os.makedirs(outdir, exist_ok=True)
-    state = load_checkpoint(outdir, agent) if resume else None
-    t = state["t"] if state else 0
-    episodes = state["episodes"] if state else 0
-    evaluator = None
-    if eval_env is not None:
-        eval_env = adapt(eval_env)
-        evaluator = Evaluator(
-            agent,
-            eval_env,
+    with owned_folder(outdir, goes_on=resume, overwrite=overwrite):
+        run = _Run(agent, steps, outdir, eval_env, seed, checkpoint_interval, logger)
+        run.begin(
+            resume,
+            workers,
             eval_n_steps,
             eval_n_episodes,
             eval_interval,
-            outdir,
             eval_max_episode_len,
-            step_offset=t,
-            save_best_so_far_agent=save_best_so_far_agent,
-            logger=logger,
+            save_best_so_far_agent,
         )
-        if state:
-            evaluator.set_state(state["evaluator"])
+        run.train(make_env, worker_timeout, step_hooks, episode_hooks)
 
-    def checkpoint():
-        content = {
-            "episodes": episodes,
-            "evaluator": evaluator.get_state() if evaluator else None,
-        }
-        tables = [name for name in TABLES if os.path.exists(os.path.join(outdir, name))]
-        save_checkpoint(outdir, t, agent, content, tables)
 
-    if state:
-        logger.info("resumed at step %d", t)
-        for hook in step_hooks:  # what they set, they set again
-            hook(None, agent, t)
-    else:
-        remove_checkpoints(outdir)  # of another run
-        checkpoint()  # a run killed before the next one begins anew, tables and all
-    with deferred_signals() as signals:
-        try:
-            with Collector(
-                make_env,
-                workers or available_cores(),
-                seed,
-                generation=t,
-                timeout=worker_timeout,
-            ) as collector:
+class _Run:
+    """What `train_agent_parallel` does: where it is, and how it goes on."""
 
-                def begin(step):
-                    n_steps = min(agent.update_interval, steps - step)
-                    if n_steps:
-                        collector.begin(agent.actor(), n_steps)
+    def __init__(self, agent, steps, outdir, eval_env, seed, interval, logger):
+        self.agent, self.steps, self.outdir = agent, steps, outdir
+        self.eval_env = None if eval_env is None else adapt(eval_env)
+        self.seed, self.interval, self.logger = seed, interval, logger
+        self.evaluator, self.signals = None, []
 
-                begin(t)
-                while t < steps:
-                    if signals:
-                        raise Interrupted(signals[0])
-                    collected = collector.finish(stop=lambda: bool(signals))
-                    if collected is None:
-                        raise Interrupted(signals[0])
-                    n_steps = sum(len(path.reward) for path in collected.paths)
-                    anew = (agent.n_updates + 1) % checkpoint_interval == 0
-                    if n_steps == agent.update_interval:
-                        # What follows the policy's step goes on beside the collection.
-                        ahead = functools.partial(begin, t + n_steps)
-                        agent.update(collected.paths, *[] if anew else [ahead])
-                    for step, total, length in collected.episodes:
-                        for hook in episode_hooks:
-                            hook(t + step, total, length)
-                    t += n_steps
-                    episodes += len(collected.episodes)
-                    for hook in step_hooks:
-                        hook(None, agent, t)
-                    if evaluator:
-                        eval_env.seed((seed + t) % 2**32)
-                        evaluator.evaluate_if_necessary(t, episodes)
-                    if anew and t < steps:
-                        checkpoint()
-                        collector.restart(t)
-                        begin(t)
-        except (Exception, KeyboardInterrupt) as error:
-            if isinstance(error, WorkerError):
-                time.sleep(0.2)  # a signal to all processes may reach the workers first
-                if signals:
-                    error = Interrupted(signals[0])
-            path = os.path.join(outdir, f"{t}_except")
+    def begin(self, resume, workers, n_steps, n_episodes, interval, longest, keep_best):
+        state = load_checkpoint(self.outdir, self.agent) if resume else None
+        if resume and not state:
+            _check_nothing_is_lost(self.outdir)
+        self.t = state["t"] if state else 0
+        self.episodes = state["episodes"] if state else 0
+        self.resumed = state is not None
+        self.collection = _collection_of(state) if state else None
+        known = len(self.collection) if self.collection else None
+        self.workers = workers or known or available_cores()
+        if known not in (None, self.workers):
+            raise ValueError(
+                f"expected workers={known}, as before, got {self.workers}: with another "
+                "number other data would be collected."
+            )
+        if self.steps < self.agent.update_interval:
+            raise ValueError(
+                f"expected steps >= {self.agent.update_interval}, which is one batch "
+                f"(update_interval), got {self.steps}: nothing would be learned."
+            )
+        if self.eval_env is not None:
+            self.evaluator = Evaluator(
+                self.agent,
+                self.eval_env,
+                n_steps,
+                n_episodes,
+                interval,
+                self.outdir,
+                longest,
+                step_offset=self.t,
+                save_best_so_far_agent=keep_best,
+                logger=self.logger,
+                overwrite=True,  # what is there has been looked at
+                poll=self._stop_if_asked,
+            )
+            if state:
+                self.evaluator.set_state(state["evaluator"])
+
+    def train(self, make_env, timeout, step_hooks, episode_hooks):
+        agent = self.agent
+        if self.resumed:
+            self.logger.info("resumed at step %d", self.t)
+            for hook in step_hooks:  # what they set, they set again
+                hook(None, agent, self.t)
+        else:
+            remove_checkpoints(self.outdir)
+            self._checkpoint()  # a run killed before the next one begins anew
+        with deferred_signals() as self.signals:
+            try:
+                with Collector(
+                    make_env,
+                    self.workers,
+                    self.seed,
+                    # Earlier versions began all episodes anew at a checkpoint.
+                    generation=0 if self.collection else self.t,
+                    timeout=timeout,
+                ) as collector:
+                    if self.collection and self.t < self.steps:
+                        collector.restore(agent.actor(), self.collection)
+                    self._loop(collector, step_hooks, episode_hooks)
+            except (Exception, KeyboardInterrupt, SystemExit) as error:
+                if isinstance(error, WorkerError):
+                    # A signal to all processes may reach the workers first.
+                    time.sleep(0.2)
+                    if self.signals:
+                        error = Interrupted(self.signals[0])
+                path = os.path.join(self.outdir, f"{self.t}_except")
+                save_or_say(agent, path, self.logger)
+                last = newest_checkpoint(self.outdir)
+                if last:
+                    self.logger.info("the run can be resumed from %s", last)
+                raise error
+            path = os.path.join(self.outdir, f"{self.t}_finish")
             agent.save(path)
-            logger.info("saved the agent to %s; the run can be resumed", path)
-            raise error
-        agent.save(os.path.join(outdir, f"{t}_finish"))
-        logger.info("saved the agent to %s_finish", os.path.join(outdir, str(t)))
-        checkpoint()
+            self.logger.info("saved the agent to %s", path)
+            self._checkpoint()
+
+    def _loop(self, collector, step_hooks, episode_hooks):
+        agent, steps = self.agent, self.steps
+        watch = EndWatch(
+            self.workers,
+            self.interval * agent.update_interval,
+            getattr(self.eval_env, "max_episode_steps", None),
+            self.logger,
+        )
+
+        def begin(step):
+            n_steps = min(agent.update_interval, steps - step)
+            if n_steps > 0:
+                keep = self._is_due(step + n_steps)
+                collector.begin(agent.actor(), n_steps, keep)
+
+        begin(self.t)
+        while self.t < steps:
+            self._stop_if_asked()
+            collected = collector.finish(stop=lambda: bool(self.signals))
+            if collected is None:
+                raise Interrupted(self.signals[0])
+            n_steps = sum(len(path.reward) for path in collected.paths)
+            if n_steps == agent.update_interval:
+                # What follows the policy's step goes on beside the collection.
+                agent.update(
+                    collected.paths, functools.partial(begin, self.t + n_steps)
+                )
+            for step, total, length in collected.episodes:
+                for hook in episode_hooks:
+                    hook(self.t + step, total, length)
+            watch.count(n_steps, len(collected.episodes))
+            self.t += n_steps
+            self.episodes += len(collected.episodes)
+            self.collection = collected.state
+            for hook in step_hooks:
+                hook(None, agent, self.t)
+            if self.evaluator:
+                self.eval_env.seed((self.seed + self.t) % 2**32)
+                self.evaluator.evaluate_if_necessary(self.t, self.episodes)
+            if self._is_due(self.t) and self.t < steps:
+                self._checkpoint()
+        watch.finish()
+
+    def _is_due(self, t):
+        return t >= self.steps or t // self.agent.update_interval % self.interval == 0
+
+    def _stop_if_asked(self):
+        if self.signals:
+            raise Interrupted(self.signals[0])
+
+    def _checkpoint(self):
+        content = {
+            "episodes": self.episodes,
+            "evaluator": self.evaluator.get_state() if self.evaluator else None,
+        }
+        arrays = None
+        if self.collection:
+            content["collection"] = [about for _, about in self.collection]
+            arrays = {
+                f"{i}/{name}": array
+                for i, (arrays, _) in enumerate(self.collection)
+                for name, array in arrays.items()
+            }
+        here = [n for n in TABLES if os.path.exists(os.path.join(self.outdir, n))]
+        save_checkpoint(self.outdir, self.t, self.agent, content, here, arrays)
+
+
+def _collection_of(state):
+    """What `Collector.restore` takes, from a checkpoint; None from an older version."""
+    if "collection" not in state:
+        return None
+    collection = [({}, about) for about in state["collection"]]
+    for name, array in state["arrays"].items():
+        i, _, name = name.partition("/")
+        collection[int(i)][0][name] = array
+    return collection
+
+
+def _check_nothing_is_lost(outdir):
+    found = what_holds(outdir)
+    if found:
+        raise FileNotFoundError(
+            f"{outdir}: expected a checkpoint to resume from, got none beside "
+            f"{', '.join(found)}. A run without worker processes keeps none."
+        )
 
 
 def available_cores():

@@ -1,9 +1,13 @@
 """Recording demonstrations: what an agent, or anything else that acts, does."""
 
 import importlib
+import logging
 import platform
 
+from chainertrpo._checks import whole
 from chainertrpo.data import Demonstrations, Episode, environment_header
+from chainertrpo.experiments.envs import adapt
+from chainertrpo.experiments.evaluation import length_limit
 
 import numpy
 
@@ -20,6 +24,11 @@ class EpisodeRecorder:
     def __init__(self):
         self.episodes = []
         self._obs = None
+
+    @property
+    def length(self):
+        """Steps of the running episode."""
+        return 0 if self._obs is None else len(self._reward)
 
     def reset(self, obs, seed=-1):
         """Begin an episode; one that has not ended is forgotten.
@@ -69,13 +78,23 @@ def _flat(obs):
     return numpy.array(obs, numpy.float32).ravel()
 
 
-def record_episodes(env, act, n_episodes, seed=0, made_by=None):
+def record_episodes(
+    env,
+    act,
+    n_episodes,
+    seed=0,
+    made_by=None,
+    *,
+    max_episode_len=None,
+    recorder=None,
+    logger=None,
+):
     """Let something that acts play whole episodes.
 
     Parameters
     ----------
-    env : Env
-        Episode i is reset with seed + i.
+    env : object
+        Any: see `adapt`.  Episode i is reset with seed + i.
     act : callable
         Observation -> action, such as ``agent.act``.
     n_episodes : int
@@ -84,13 +103,23 @@ def record_episodes(env, act, n_episodes, seed=0, made_by=None):
         In [0, 2**32 − n_episodes).
     made_by : dict, optional
         For the header.
+    max_episode_len : int, optional
+        Cut episodes there; by default as in `run_evaluation_episodes`.
+    recorder : EpisodeRecorder, optional
+        It has the episodes that have ended, whatever this function is ended by.
+    logger : logging.Logger, optional
+        By default this module's.
 
     Returns
     -------
     Demonstrations
         The episodes.
     """
-    recorder = EpisodeRecorder()
+    whole("n_episodes", n_episodes, 1)
+    env = adapt(env)
+    recorder = EpisodeRecorder() if recorder is None else recorder
+    logger = logger or logging.getLogger(__name__)
+    limit, say_cut = length_limit(env, max_episode_len, logger)
     for i in range(n_episodes):
         env.seed(seed + i)
         obs, end = env.reset(), False
@@ -99,6 +128,9 @@ def record_episodes(env, act, n_episodes, seed=0, made_by=None):
             action = act(obs)
             obs, reward, done, info = env.step(action)
             cut = bool(info.get("needs_reset", False))
+            if not (done or cut) and recorder.length + 1 == limit:
+                cut = True
+                say_cut()
             recorder.step(action, obs, reward, done, cut)
             end = done or cut
     return recorded(recorder.episodes, env, made_by or {"kind": "agent"})

@@ -13,8 +13,8 @@ def replay(env, demonstrations, on_episode=None, film=False):
 
     Parameters
     ----------
-    env : Env
-        That of the demonstrations.
+    env : object
+        That of the demonstrations; any: see `adapt`.
     demonstrations : Demonstrations
         With their seeds.
     on_episode : callable, optional

@@ -2,13 +2,13 @@
 
 import datetime
 import importlib
-import json
+import io
 import os
 import platform
 import subprocess
 import sys
 
-from chainertrpo.data import write_json
+from chainertrpo.data import BadFileError, read_json, write_atomically, write_json
 
 import numpy
 
@@ -111,14 +111,44 @@ def read_table(path):
     -------
     dict of str to array, float64
         The columns.  A last row that a killed run left unfinished is dropped.
+
+    Raises
+    ------
+    BadFileError
+        It is no such table; the message names the line.
     """
-    with open(path) as file:
-        text = file.read()
+    with open(path, "rb") as file:
+        data = file.read()
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        raise BadFileError(
+            f"{path}: expected text, got other bytes: {error}"
+        ) from error
     lines = text[: text.rfind("\n") + 1].splitlines()
+    if not lines:
+        raise BadFileError(f"{path}: expected a header and rows, got an empty file.")
     names = lines[0].split("\t")
-    rows = [[float(x) for x in line.split("\t")] for line in lines[1:]]
-    columns = numpy.array(rows).reshape(-1, len(names)).T
+    rows = [
+        _row(path, number, line, names)
+        for number, line in enumerate(lines[1:], start=2)
+    ]
+    columns = numpy.array(rows, float).reshape(-1, len(names)).T
     return dict(zip(names, columns))
+
+
+def _row(path, number, line, names):
+    cells = line.split("\t")
+    try:
+        values = [float(cell) for cell in cells]
+    except ValueError as error:
+        raise BadFileError(f"{path}, line {number}: {error}.") from error
+    if len(values) != len(names):
+        raise BadFileError(
+            f"{path}, line {number}: expected {len(names)} numbers, one for each column "
+            f"of the header, got {len(values)}."
+        )
+    return values
 
 
 def draw_learning_curve(outdir):
@@ -133,11 +163,17 @@ def draw_learning_curve(outdir):
     -------
     str
         The picture's path.
+
+    Raises
+    ------
+    BadFileError
+        A table or ``config.json`` is not what it should be.
     """
     import matplotlib.figure
 
-    with open(os.path.join(outdir, "config.json")) as file:
-        config = json.load(file)
+    config = read_json(os.path.join(outdir, "config.json"))
+    if not isinstance(config, dict):
+        raise BadFileError(f"{outdir}/config.json: expected a JSON object.")
     figure = matplotlib.figure.Figure(figsize=(7, 4.2), layout="constrained")
     axes = figure.add_subplot()
     episodes_path = os.path.join(outdir, "episodes.txt")
@@ -172,7 +208,9 @@ def draw_learning_curve(outdir):
     axes.set_title(f"{config.get('agent', 'agent')} on {config.get('env', '')}")
     axes.set_xlim(left=0)
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=8)
-    path = os.path.join(outdir, "learning_curve.png")
-    figure.savefig(path, dpi=130)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(fontsize=8)
+    path, picture = os.path.join(outdir, "learning_curve.png"), io.BytesIO()
+    figure.savefig(picture, dpi=130, format="png")
+    write_atomically(path, picture.getvalue())
     return path

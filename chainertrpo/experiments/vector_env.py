@@ -18,6 +18,11 @@ class SerialVectorEnv:
         self.observation_space = self.envs[0].observation_space
         self.action_space = self.envs[0].action_space
 
+    def seed(self, seed):
+        """Seed the next `reset`: environment i by seed + i."""
+        for i, env in enumerate(self.envs):
+            env.seed((seed + i) % 2**32)
+
     @property
     def num_envs(self):
         """How many."""

@@ -1,6 +1,8 @@
 """Videos of rendered frames, as GIF: no codec is needed to write or to see them."""
 
+import contextlib
 import math
+import os
 
 import numpy
 
@@ -48,7 +50,7 @@ def write_gif(path, frames, fps):
     Parameters
     ----------
     path : str or os.PathLike
-        The file; made when the first frame comes.
+        The file; there when it is whole.
     frames : iterable of array, shape (H, W, 3), uint8
         All of one size; a generator is best.
     fps : float
@@ -72,13 +74,14 @@ def write_gif(path, frames, fps):
         raise ImportError("videos need Pillow: pip install pillow") from error
     every, delay = timing(fps)
     written, last, file = 0, None, None
+    writing = f"{os.fspath(path)}.writing"
     try:
         for i, frame in enumerate(frames):
             if i % every:
                 continue
             frame = numpy.array(frame)
             if last is None:
-                file = open(path, "wb")  # noqa: SIM115  (closed below)
+                file = open(writing, "wb")  # noqa: SIM115  (closed below)
                 left, top, part = 0, 0, frame
             elif frame.shape != last.shape:
                 raise ValueError(f"expected frames of {last.shape}, got {frame.shape}.")
@@ -99,9 +102,13 @@ def write_gif(path, frames, fps):
         if file is None:
             raise ValueError("expected at least one frame, got none.")
         file.write(b";")
+        file.close()
+        os.replace(writing, path)
     finally:
         if file is not None:
             file.close()
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(writing)
     return written
 
 

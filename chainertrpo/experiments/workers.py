@@ -1,8 +1,8 @@
 """A worker process, both its sides: the parent's handle on it, and what runs in it.
 
-Messages go to it by a pipe: ``("restart", generation)``, which has no answer, and
-``("collect", actor, n_steps)``, answered by ``("paths", paths, episodes)``; or by
-``("error", traceback)``, after which it ends.
+Messages go to it by a pipe: ``("restart", generation)`` and ``("restore", actor, arrays,
+about)``, which have no answer, and ``("collect", actor, n_steps, keep)``, answered by
+``("paths", paths, episodes, state)``; or by ``("error", traceback)``, after which it ends.
 """
 
 import contextlib
@@ -23,6 +23,14 @@ from chainertrpo.experiments.episodes import ACTION_SIZE, STATE_SIZE, Episodes
 import numpy
 
 PARENT_SIGNALS = (signal.SIGINT,)
+
+
+AT_THE_START = (
+    " It died while it was starting, and wrote why above. Two causes are common: a script "
+    'starts the training outside of `if __name__ == "__main__":`, which each worker '
+    "then does too; or make_env is defined in a notebook, where no worker finds it: write "
+    "it to a file, envs.py, and import it from there."
+)
 
 
 class WorkerError(RuntimeError):
@@ -118,9 +126,11 @@ class Worker:
             if code and code < 0
             else f"code {code}"
         )
+        began = int(self.state[1]) or not code or code < 0
+        hint = "" if began else AT_THE_START
         raise WorkerError(
             f"worker {self.index} (process {self.process.pid}) died with {how}, after "
-            f"{self._last()}.\n{self._traceback()}"
+            f"{self._last()}.{hint}\n{self._traceback()}"
         )
 
     def check_alive(self, timeout):
@@ -274,5 +284,10 @@ def _answers(make_env, seed, index, generation, state):
         kind, *content = message
         if kind == "restart":
             message = yield episodes.restart(*content)
+        elif kind == "restore":
+            message = yield episodes.set_state(*content)
         else:
-            message = yield ("paths", *episodes.collect(*content))
+            *call, keep = content
+            collected = episodes.collect(*call)
+            state = episodes.get_state() if keep else None
+            message = yield ("paths", *collected, state)

@@ -3,14 +3,14 @@
 import os
 import zipfile
 
-from chainertrpo.data.demonstration_files import read_demonstrations
-from chainertrpo.data.files import BadFileError
-from chainertrpo.data.foreign import (
+from chainertrpo.data.demonstrations.files import read_demonstrations
+from chainertrpo.data.demonstrations.foreign import (
     read_baselines,
     read_imitation,
     read_stable_baselines,
 )
-from chainertrpo.data.minari_sets import read_minari
+from chainertrpo.data.demonstrations.minari import read_minari
+from chainertrpo.data.files import BadFileError
 
 MINARI = "minari:"
 READERS = {
@@ -18,14 +18,14 @@ READERS = {
     "baselines": read_baselines,
     "stable-baselines": read_stable_baselines,
     "openai/imitation": read_imitation,
-    "minari": lambda source, environment: read_minari(
-        source[len(MINARI) :], environment
+    "minari": lambda source, environment, max_bytes=None: read_minari(
+        source[len(MINARI) :], environment, max_bytes
     ),
 }
 _ARRAYS = {  # an .npz with these arrays is that project's
     "chainertrpo": {"header", "obs", "action", "reward", "length"},
     "stable-baselines": {"obs", "actions", "rewards", "episode_starts"},
-    "baselines": {"obs", "acs", "rews"},
+    "baselines": {"obs", "acs"},  # and rews, or lens and rets
 }
 
 
@@ -64,7 +64,7 @@ def kind_of(source):
     try:
         with zipfile.ZipFile(source) as archive:
             names = {name.rpartition(".npy")[0] for name in archive.namelist()}
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
         got = f"a file that begins with {start!r}"
         raise BadFileError(_expected(source, got)) from error
     for kind, needed in _ARRAYS.items():
@@ -75,13 +75,13 @@ def kind_of(source):
 
 def _expected(source, got):
     return (
-        f"{source}: expected chainertrpo's .npz, Baselines' (obs, acs, rews), Stable "
-        "Baselines' (obs, actions, rewards, episode_starts), openai/imitation's .h5, or "
-        f"{MINARI}NAME; got {got}."
+        f"{source}: expected chainertrpo's .npz, Baselines' (obs, acs, rews, perhaps lens "
+        "and rets), Stable Baselines' (obs, actions, rewards, episode_starts), "
+        f"openai/imitation's .h5, or {MINARI}NAME; got {got}."
     )
 
 
-def read_any(source, environment):
+def read_any(source, environment, max_bytes=None):
     """Read demonstrations of any known project.
 
     Parameters
@@ -90,6 +90,8 @@ def read_any(source, environment):
         See `kind_of`.
     environment : dict
         From `environment_header`; theirs, where they say.
+    max_bytes : int, optional
+        See `read_npz`.
 
     Returns
     -------
@@ -102,4 +104,4 @@ def read_any(source, environment):
         The file is of no known kind, damaged, or of another environment.
     """
     source = os.fspath(source)
-    return READERS[kind_of(source)](source, environment)
+    return READERS[kind_of(source)](source, environment, max_bytes)

@@ -10,7 +10,11 @@ the SHA-256 of every array.
 import hashlib
 import json
 
-from chainertrpo.data.demonstrations import Demonstrations, Episode, check_environment
+from chainertrpo.data.demonstrations.records import (
+    Demonstrations,
+    Episode,
+    check_environment,
+)
 from chainertrpo.data.files import BadFileError, read_npz, write_npz
 
 import numpy
@@ -57,7 +61,7 @@ def write_demonstrations(path, demonstrations):
     write_npz(path, {**arrays, "header": numpy.array(json.dumps(header))})
 
 
-def read_demonstrations(path, environment=None):
+def read_demonstrations(path, environment=None, max_bytes=None):
     """Read and check a file of demonstrations.
 
     Parameters
@@ -66,6 +70,8 @@ def read_demonstrations(path, environment=None):
         What `write_demonstrations` wrote.
     environment : dict, optional
         Must be theirs: see `check_environment`.
+    max_bytes : int, optional
+        See `read_npz`.
 
     Returns
     -------
@@ -77,7 +83,7 @@ def read_demonstrations(path, environment=None):
     BadFileError
         The file is damaged, of another kind or environment, or contradicts itself.
     """
-    arrays = read_npz(path)
+    arrays = read_npz(path, max_bytes=max_bytes)
     try:
         header = _read_header(arrays)
         for name, (kinds, dimensions) in ARRAYS.items():
@@ -90,7 +96,7 @@ def read_demonstrations(path, environment=None):
         )
         if environment is not None:
             check_environment(demonstrations, environment)
-    except ValueError as error:
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise BadFileError(f"{path}: {error}") from error
     return demonstrations
 
@@ -123,6 +129,11 @@ def _read_header(arrays):
             f"expected version {VERSION}, got {header.get('version')!r}. A newer "
             "chainertrpo may have written it."
         )
+    for name in ("made_by", "versions"):
+        if not isinstance(header.get(name, {}), dict):
+            raise ValueError(f"expected a JSON object as {name} in the header.")
+    if not isinstance(header.get("environment"), dict):
+        raise ValueError("expected the environment in the header, got none.")
     if not isinstance(header.get("sha256"), dict):
         raise ValueError("expected SHA-256 sums in the header, got none.")
     return header
@@ -130,7 +141,7 @@ def _read_header(arrays):
 
 def _episodes(arrays):
     length = arrays["length"]
-    if len(length) == 0 or length.min() < 1:
+    if len(length) == 0 or length.min() < 1 or length.max() > len(arrays["obs"]):
         raise ValueError("expected episodes of at least one step.")
     n, e = sum(length.tolist()), len(length)
     for name in ARRAYS:

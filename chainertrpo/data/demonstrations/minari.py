@@ -1,15 +1,17 @@
 """Exchange with Minari: data sets that lie on this machine; nothing is downloaded."""
 
+import os
 import re
 import warnings
 
-from chainertrpo.data.demonstrations import (
+from chainertrpo._extras import pip_install
+from chainertrpo.data.demonstrations.records import (
     Demonstrations,
     Episode,
     check_environment,
     describe_space,
 )
-from chainertrpo.data.files import BadFileError
+from chainertrpo.data.files import MAX_BYTES, BadFileError, too_large
 
 import numpy
 
@@ -32,7 +34,7 @@ def import_minari():
     except ImportError as error:
         raise ImportError(
             "Minari's data sets need minari (Python 3.9 or newer): "
-            "pip install 'chainertrpo[demos]'"
+            + pip_install("demos")
         ) from error
     return minari
 
@@ -76,7 +78,7 @@ def minari_environment(dataset_id):
     return None if spec is None else spec.id
 
 
-def read_minari(dataset_id, environment):
+def read_minari(dataset_id, environment, max_bytes=None):
     """Read a data set of Minari.
 
     Parameters
@@ -85,6 +87,8 @@ def read_minari(dataset_id, environment):
         Such as ``cartpole/expert-v0``, below MINARI_DATASETS_PATH.
     environment : dict
         From `environment_header`.
+    max_bytes : int, optional
+        What its files may take; by default 256 MiB, or their size if it is larger.
 
     Returns
     -------
@@ -106,6 +110,7 @@ def read_minari(dataset_id, environment):
     kind = type(dataset.observation_space).__name__
     if kind != "Box":
         raise BadFileError(f"{dataset_id}: expected Box observations, got {kind}.")
+    _check_size(dataset_id, dataset, max_bytes)
     start = environment["action_space"].get("start", 0)
     seeds = [
         about.get("seed")
@@ -127,6 +132,23 @@ def read_minari(dataset_id, environment):
         return Demonstrations(episodes, environment, made_by)
     except ValueError as error:
         raise BadFileError(f"{dataset_id}: {error}") from error
+
+
+def _check_size(dataset_id, dataset, max_bytes):
+    # Steps times what a step is, which the data set declares, before anything is read.
+    obs, action = dataset.observation_space, dataset.action_space
+    step = sum(
+        int(numpy.prod(space.shape, dtype=object)) * numpy.dtype(space.dtype).itemsize
+        for space in (obs, action)
+    )
+    total = int(dataset.total_steps) * (step + 16)
+    folder = getattr(dataset.storage, "data_path", None)
+    on_disk = 0
+    for root, _, names in os.walk(folder or os.devnull):
+        on_disk += sum(os.path.getsize(os.path.join(root, name)) for name in names)
+    limit = max(MAX_BYTES, on_disk) if max_bytes is None else max_bytes
+    if total > limit:
+        raise too_large(dataset_id, total, limit)
 
 
 def write_minari(dataset_id, demonstrations, env):

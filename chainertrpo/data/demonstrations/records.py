@@ -1,6 +1,7 @@
 """Demonstrations: what an expert saw and did, as checked records."""
 
 import dataclasses
+import hashlib
 import typing
 
 from chainertrpo.data.path import Path
@@ -62,11 +63,11 @@ class Demonstrations:
         if not self.episodes:
             raise ValueError("expected at least one episode, got none.")
         _check_header(self.environment)
-        checked = tuple(
-            _checked(episode, self.environment, f"episode {i}")
+        episodes = tuple(
+            checked(episode, self.environment, f"episode {i}")
             for i, episode in enumerate(self.episodes)
         )
-        object.__setattr__(self, "episodes", checked)
+        object.__setattr__(self, "episodes", episodes)
 
     @property
     def lengths(self):
@@ -77,6 +78,17 @@ class Demonstrations:
     def returns(self):
         """Undiscounted sum of the environment's rewards of each episode."""
         return [float(e.reward.sum(dtype=numpy.float64)) for e in self.episodes]
+
+    def digest(self):
+        """Return the SHA-256 of what can be learned from, whatever file it came from."""
+        total = hashlib.sha256()
+        for e in self.episodes:
+            ends = numpy.array([e.terminated, e.truncated])
+            for array in (e.obs, e.action, e.reward, e.kept, ends):
+                array = numpy.ascontiguousarray(array)
+                total.update(f"{array.dtype.str} {array.shape} ".encode())
+                total.update(array.tobytes())
+        return total.hexdigest()
 
     def pairs(self):
         """Return the kept pairs of all episodes: (N, S) observations, actions.
@@ -200,12 +212,43 @@ def _check_header(environment):
         )
 
 
-def _checked(episode, environment, where):
-    # The episode with arrays of its final dtypes, or an error that names it.
+NUMBERS = {"obs": "fiub", "action": "fiu", "reward": "fiub"}  # kinds of dtypes
+
+
+def checked(episode, environment, where):
+    """Return an episode with arrays of their final dtypes, or raise what names it.
+
+    Parameters
+    ----------
+    episode : Episode
+        With arrays, or what makes them.
+    environment : dict
+        From `environment_header`.
+    where : str
+        Said in errors, for example ``episode 3``.
+
+    Returns
+    -------
+    Episode
+        Checked after everything has been cast.
+
+    Raises
+    ------
+    ValueError
+        It is no episode of this environment.
+    """
     space = environment["action_space"]
     discrete = space["type"] == "Discrete"
-    obs, action, reward = map(numpy.asarray, episode[:3])
+    arrays = dict(zip(NUMBERS, map(numpy.asarray, episode[:3])))
+    for name, array in arrays.items():
+        if array.dtype.kind not in NUMBERS[name]:
+            raise ValueError(
+                f"{where}: expected real numbers in {name}, got {array.dtype}."
+            )
+    obs, action, reward = arrays.values()
     n, size = len(reward), int(numpy.prod(environment["observation_space"]["shape"]))
+    if reward.ndim != 1:
+        raise ValueError(f"{where}: expected rewards (n,), got {reward.shape}.")
     if n < 1 or obs.shape != (n + 1, size):
         raise ValueError(
             f"{where}: expected observations of shape ({n + 1}, {size}) for {n} rewards, "
@@ -225,18 +268,30 @@ def _checked(episode, environment, where):
             f"{where}: expected actions in 0 … {space['n'] - 1}, got some in "
             f"{action.min()} … {action.max()}."
         )
-    for name, array in (("obs", obs), ("action", action), ("reward", reward)):
-        if array.dtype.kind == "f" and not numpy.isfinite(array).all():
-            raise ValueError(f"{where}: expected finite {name}, got NaN or inf.")
     kept = numpy.ones(n, bool) if episode.kept is None else numpy.asarray(episode.kept)
     if kept.shape != (n,) or kept.dtype != bool:
         raise ValueError(f"{where}: expected {n} booleans in kept, got {kept.shape}.")
     return Episode(
-        obs.astype(numpy.float32),
-        action.astype(numpy.int32 if discrete else numpy.float32),
-        reward.astype(numpy.float32),
+        _as_float32(obs, f"{where}: expected finite obs"),
+        action.astype(numpy.int32)
+        if discrete
+        else _as_float32(action, f"{where}: expected finite action"),
+        _as_float32(reward, f"{where}: expected finite reward"),
         bool(episode.terminated),
         bool(episode.truncated),
         int(episode.seed),
         kept,
     )
+
+
+def _as_float32(array, expected):
+    with numpy.errstate(over="ignore"):  # beyond float32 is infinite, and refused
+        x = array.astype(numpy.float32)
+    wrong = ~numpy.isfinite(x)
+    if wrong.any():
+        at = tuple(int(i) for i in numpy.argwhere(wrong)[0])
+        raise ValueError(
+            f"{expected}, got NaN or inf: {array[at]} at {list(at)} (a float32 holds up to "
+            "3.4e38)."
+        )
+    return x

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from chainertrpo.data.demonstrations import Demonstrations, check_environment
+from chainertrpo.data.demonstrations.records import Demonstrations, check_environment
 
 import numpy
 

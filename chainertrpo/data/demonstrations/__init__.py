@@ -1,0 +1,36 @@
+"""Demonstrations: records, files of ours and of other projects, and their curation."""
+
+from chainertrpo.data.demonstrations.conversion import MINARI, kind_of, read_any
+from chainertrpo.data.demonstrations.curation import merge, select, subsample
+from chainertrpo.data.demonstrations.description import describe, maker
+from chainertrpo.data.demonstrations.files import (
+    read_demonstrations,
+    write_demonstrations,
+)
+from chainertrpo.data.demonstrations.foreign import PaddingWarning
+from chainertrpo.data.demonstrations.records import (
+    Demonstrations,
+    Episode,
+    check_environment,
+    describe_space,
+    environment_header,
+)
+
+__all__ = [
+    "MINARI",
+    "Demonstrations",
+    "Episode",
+    "PaddingWarning",
+    "check_environment",
+    "describe",
+    "describe_space",
+    "environment_header",
+    "kind_of",
+    "maker",
+    "merge",
+    "read_any",
+    "read_demonstrations",
+    "select",
+    "subsample",
+    "write_demonstrations",
+]
