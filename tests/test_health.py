@@ -40,7 +40,7 @@ def test_a_policy_that_does_not_change(caplog, monkeypatch):
         return step._replace(reason="no_gain")
 
     agent.update(some_paths())
-    agent.improve = reject
+    agent.policy_step = reject
     for _ in range(4):
         agent.update(some_paths())
     assert not caplog.text

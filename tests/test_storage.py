@@ -188,7 +188,7 @@ def test_a_policy_that_has_become_nan_stops_the_run(tmp_path):
             next(policy.params()).array[...] = np.nan
         return agent.IMPROVE(policy, batch, optimizer, rng)
 
-    agent.improve = improve
+    agent.policy_step = improve
     with pytest.raises(NotFiniteError, match="finite parameters.*policy's /"):
         drive(agent, Point(), 1000)
 

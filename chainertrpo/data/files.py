@@ -38,22 +38,6 @@ class BadFileError(ValueError):
         super().__init__(text)
 
 
-def file_name(text):
-    """Return the name of a file for a text, such as the id of an environment.
-
-    Parameters
-    ----------
-    text : str
-        Any; ``ALE/Pong-v5`` becomes ``ALE-Pong-v5``.
-
-    Returns
-    -------
-    str
-        Letters, digits and ``._+-``; neither empty nor hidden, at most 150 characters.
-    """
-    return re.sub(r"[^\w.+-]+", "-", str(text)).lstrip(".")[:150] or "_"
-
-
 def file_name(env_id):
     """Name a file or folder after an environment: ``ALE/Pong-v5`` becomes ``ALE-Pong-v5``.
 
@@ -65,11 +49,11 @@ def file_name(env_id):
     Returns
     -------
     str
-        Letters, digits and ``._-``, everything else replaced by ``-``; never hidden and
-        never empty.  An id that is a file's name already is left as it is.
+        Letters, digits and ``._+-``, everything else replaced by ``-``; never hidden and
+        never empty, at most 150 characters.  An id that is a file's name already is left as it is.
     """
-    name = re.sub(r"[^\w.-]", "-", env_id)
-    return re.sub(r"^\.+", "-", name) or "-"
+    name = re.sub(r"[^\w.+-]", "-", str(env_id))
+    return (re.sub(r"^\.+", "-", name) or "-")[:150]
 
 
 def write_atomically(path, data):
