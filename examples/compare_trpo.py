@@ -10,7 +10,7 @@ its checkpoint.  --outdir then holds evaluations.csv (every evaluation, one a ro
 environment (chainertrpo.comparison.TASKS).  A variant is a preset with changes by part:
 
     python examples/compare_trpo.py --presets npg \
-        --variant "longer steps" npg '{"policy_step": {"region": {"max_kl": 0.05}}, "agent": {"gamma": 0.99}}'
+        --variant "longer steps" npg '{"policy_step": {"region": {"max_kl": 0.05}}}'
 
 --also adds tables in the same format, such as another library's
 (benchmarks/compare_pfrl.py).

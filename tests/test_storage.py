@@ -186,7 +186,7 @@ def test_a_policy_that_has_become_nan_stops_the_run(tmp_path):
     def improve(policy, batch, optimizer, rng):
         if agent.n_updates == 4:
             next(policy.params()).array[...] = np.nan
-        return agent.IMPROVE(policy, batch, optimizer, rng)
+        return agent.POLICY_STEP(policy, batch, optimizer, rng)
 
     agent.policy_step = improve
     with pytest.raises(NotFiniteError, match="finite parameters.*policy's /"):

@@ -383,6 +383,6 @@ def test_ids_with_a_slash_are_names_of_files():
     from chainertrpo.data import file_name
 
     assert file_name("ALE/Pong-v5") == "ALE-Pong-v5"
-    assert file_name("../../etc") == "-..-etc" and file_name("") == "_"
+    assert file_name("../../etc") == "--..-etc" and file_name("") == "-"
     assert "/" not in file_name("a/b:c\\d\0e") and len(file_name("x" * 999)) == 150
-    assert pathlib.Path("a", file_name(".hidden")).name == "hidden"
+    assert pathlib.Path("a", file_name(".hidden")).name == "-hidden"

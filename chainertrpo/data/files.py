@@ -50,7 +50,7 @@ def file_name(env_id):
     -------
     str
         Letters, digits and ``._+-``, everything else replaced by ``-``; never hidden and
-        never empty, at most 150 characters.  An id that is a file's name already is left as it is.
+        never empty, at most 150 characters.  What is a file's name already is kept.
     """
     name = re.sub(r"[^\w.+-]", "-", str(env_id))
     return (re.sub(r"^\.+", "-", name) or "-")[:150]
