@@ -12,15 +12,6 @@ class Actor:
     """A policy, normaliser and phi at this moment, in plain NumPy.
 
     An actor can be sent to another process, and acts there as here.
-
-    Parameters
-    ----------
-    policy : chainer.Link
-        The policy.
-    normalizer : EmpiricalNormalization, optional
-        Or any with ChainerRL's ``normalizer(batch, update=False)``.
-    phi : callable, optional
-        Applied to an observation before everything else.
     """
 
     def __init__(self, policy, normalizer=None, phi=None):
@@ -37,86 +28,27 @@ class Actor:
         self._by_batch = not (self.policy.takes_rows and plain)
 
     def features(self, obs):
-        """Apply phi, copy to float32, and refuse what is not finite.
-
-        Parameters
-        ----------
-        obs : array-like
-            As the environment gave it.
-
-        Returns
-        -------
-        array, shape (S,), float32
-            A copy.
-        """
+        """Apply phi, copy to float32, and refuse what is not finite."""
         return as_observation(obs if self.phi is None else self.phi(obs))
 
     def sample(self, features, rng):
-        """Draw an action.
-
-        Parameters
-        ----------
-        features : array, shape (S,)
-            From `features`.
-        rng : numpy.random.Generator
-            The random stream.
-
-        Returns
-        -------
-        array, shape (A,) float32, or () int32
-            The action.
-        """
+        """Draw an action."""
         if self._by_batch:
             return self.sample_batch(features[None], rng)[0]
         return self.sample_batch(features, rng)
 
     def sample_batch(self, features, rng):
-        """Draw actions.
-
-        Parameters
-        ----------
-        features : array, shape (N, S)
-            From `features`.
-        rng : numpy.random.Generator
-            The random stream.
-
-        Returns
-        -------
-        array, shape (N, A) float32, or (N,) int32
-            Actions.
-        """
+        """Draw actions."""
         return self.policy.sample(self._normalized(features), rng)
 
     def most_probable(self, features):
-        """The mode.
-
-        Parameters
-        ----------
-        features : array, shape (S,)
-            From `features`.
-
-        Returns
-        -------
-        array, shape (A,) float32, or () int32
-            The action.
-        """
+        """The mode."""
         if self._by_batch:
             return self.most_probable_batch(features[None])[0]
         return self.most_probable_batch(features)
 
     def most_probable_batch(self, features):
-        """The modes.
-
-        Parameters
-        ----------
-        features : array, shape (N, S)
-            From `features`.
-
-        Returns
-        -------
-        array, shape (N, A) float32, or (N,) int32
-            Actions.
-        """
+        """The modes."""
         return self.policy.most_probable(self._normalized(features))
 
     def _normalized(self, features):

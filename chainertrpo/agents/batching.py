@@ -117,34 +117,7 @@ def make_batch(
     V is that of the normaliser under which the actions were taken, and so is log π_old
     unless `estimation` says otherwise; then it learns from the batch, and the update sees
     observations under the new statistics.  Rows are worked through in chunks.
-
-    Parameters
-    ----------
-    paths : list of Path
-        What was experienced.
-    policy, vf : chainer.Link
-        At the parameters with which it was.
-    actor : Actor
-        With the normaliser's statistics of that time.
-    normalizer : EmpiricalNormalization or None
-        Learns here.
-    gamma, lambd : float
-        Discount and GAE's λ.
-    standardize_advantages : bool
-        Bring advantages to mean 0 and deviation 1.
-    estimation : Estimation
-        How.
-
-    Returns
-    -------
-    Batch, Predictions
-        The batch on the policy's device, the predictions on the host.
-
-    Raises
-    ------
-    ValueError
-        `vf` does not give one value a state.
-    """
+    """  # noqa: DOC501
 
     def send(array):
         return policy.device.send(
@@ -226,24 +199,7 @@ def make_batch(
 
 
 def renormalized(batch, paths, normalizer, device):
-    """The batch with its observations under the present statistics.
-
-    Parameters
-    ----------
-    batch : Batch
-        Of these paths.
-    paths : list of Path
-        What was experienced.
-    normalizer : EmpiricalNormalization
-        Does not learn.
-    device : chainer.backend.Device
-        Where the batch is.
-
-    Returns
-    -------
-    Batch
-        The same otherwise.
-    """
+    """The batch with its observations under the present statistics."""
 
     def send(array):
         return device.send(array.astype(batch.obs.dtype, copy=False))

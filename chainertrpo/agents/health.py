@@ -25,32 +25,14 @@ ADVICE = {
 
 
 class Health:
-    """Looks at updates.
-
-    Parameters
-    ----------
-    logger : logging.Logger
-        Where to.
-    """
+    """Looks at updates."""
 
     def __init__(self, logger):
         self.logger = logger
         self._said, self._rejected = set(), 0
 
     def look(self, policy, entropy, actions, step):
-        """Look at an update.
-
-        Parameters
-        ----------
-        policy : chainer.Link
-            As it is after it.
-        entropy : array, shape (N,)
-            Of the batch, before it.
-        actions : array
-            Of the batch; whole numbers are choices.
-        step : StepReport or GradientReport
-            Of the policy.
-        """
+        """Look at an update."""
         accepted = getattr(step, "accepted", True)
         self._rejected = 0 if accepted else self._rejected + 1
         if self._rejected >= REJECTED:

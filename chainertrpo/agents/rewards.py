@@ -4,18 +4,7 @@ import dataclasses
 
 
 def environment_rewards(paths):
-    """The rewards of the environment, as they are: paths -> the same paths.
-
-    Parameters
-    ----------
-    paths : list of Path
-        What was experienced.
-
-    Returns
-    -------
-    list of Path
-        `paths`.
-    """
+    """The rewards of the environment, as they are: paths -> the same paths."""
     return paths
 
 
@@ -32,16 +21,5 @@ class ScaledRewards:
     scale: float
 
     def __call__(self, paths):
-        """Scale the rewards.
-
-        Parameters
-        ----------
-        paths : list of Path
-            What was experienced.
-
-        Returns
-        -------
-        list of Path
-            With new reward arrays.
-        """
+        """Scale the rewards."""
         return [path._replace(reward=path.reward * self.scale) for path in paths]

@@ -10,16 +10,6 @@ def exclusive_args(**spelled):
 
     ``exclusive_args(policy_step=("max_kl",))`` makes ``f(max_kl=…, policy_step=…)`` a
     TypeError.
-
-    Parameters
-    ----------
-    **spelled : tuple of str
-        By the name of a whole, the settings that are within it.
-
-    Returns
-    -------
-    callable
-        A decorator of ``__init__``.
     """
 
     def decorate(init):

@@ -23,15 +23,7 @@ TRPO_WINDOWS = {
 
 
 class Statistics:
-    """Windows over what happened.
-
-    Parameters
-    ----------
-    windows : dict of str to int
-        Lengths of the windows, by names of `ADDED`.
-    count_updates : bool
-        Report how many minibatches the optimiser has seen, ``n_updates``.
-    """
+    """Windows over what happened."""
 
     def __init__(self, windows, count_updates=False):
         self._windows = {
@@ -41,15 +33,7 @@ class Statistics:
         self._explained_variance = numpy.nan
 
     def add(self, predictions, step):
-        """Take in an update.
-
-        Parameters
-        ----------
-        predictions : Predictions
-            Of the batch.
-        step : StepReport or GradientReport
-            Of the policy.
-        """
+        """Take in an update."""
         for name, window in self._windows.items():
             recent = ADDED[name](predictions, step)[-window.maxlen :]
             window.extend(numpy.asarray(recent).tolist())
@@ -58,13 +42,7 @@ class Statistics:
         self._explained_variance = predictions.explained_variance
 
     def named(self):
-        """Return the averages.
-
-        Returns
-        -------
-        list of (str, float)
-            nan where nothing has happened yet.
-        """
+        """Return the averages."""
         mean = [
             (name, float(numpy.mean(window)) if window else numpy.nan)
             for name, window in self._windows.items()
@@ -73,13 +51,7 @@ class Statistics:
         return [*mean, *self._totals.items(), last]
 
     def get_state(self):
-        """Return everything as JSON.
-
-        Returns
-        -------
-        dict
-            For `set_state`.
-        """
+        """Return everything as JSON."""
         state = {name: list(window) for name, window in self._windows.items()}
         return {
             **state,
@@ -88,13 +60,7 @@ class Statistics:
         }
 
     def set_state(self, state):
-        """Go on from a state.
-
-        Parameters
-        ----------
-        state : dict
-            Of `get_state`.
-        """
+        """Go on from a state."""
         for name, window in self._windows.items():
             window.clear()
             window.extend(state[name])

@@ -35,13 +35,7 @@ class NotFiniteError(ArithmeticError):
 
 
 class Scalar(chainer.Link):
-    """A number among the files of an agent.
-
-    Parameters
-    ----------
-    value : float
-        The number.
-    """
+    """A number among the files of an agent."""
 
     def __init__(self, value):
         super().__init__()
@@ -49,24 +43,7 @@ class Scalar(chainer.Link):
 
 
 def arrays_of(x):
-    """Return the state of a link or optimiser as arrays on the host.
-
-    Parameters
-    ----------
-    x : chainer.Link or chainer.Optimizer
-        An optimiser's lazily made states are made first.
-
-    Returns
-    -------
-    dict of str to array
-        Chainer's keys, such as ``mlp/0/W``; an optimiser's ``t``, ``epoch`` and
-        ``/mlp/0/W/m``.
-
-    Raises
-    ------
-    ValueError
-        A parameter has no shape yet: its network has never been called.
-    """
+    """Return the state of a link or optimiser as arrays on the host."""  # noqa: DOC501
     for name in _uninitialized(x):
         raise ValueError(
             f"expected networks that have been called once, got {name} without a shape. "
@@ -89,20 +66,7 @@ def _uninitialized(x):
 
 
 def check_finite(link, what="policy"):
-    """Refuse parameters that are not finite.
-
-    Parameters
-    ----------
-    link : chainer.Link
-        On any device; there is one look at the result.
-    what : str
-        Its name, for the error.
-
-    Raises
-    ------
-    NotFiniteError
-        Some are not.
-    """
+    """Refuse parameters that are not finite."""  # noqa: DOC501
     arrays = [p.array for p in link.params() if p.array is not None]
     if arrays and not numpy.isfinite(float(sum((x.sum() for x in arrays), 0.0))):
         wrong = [
@@ -136,21 +100,7 @@ def _read(path, like):
 
 
 def save_objects(folder, objects):
-    """Write links and optimisers to a folder, whole or not at all.
-
-    Parameters
-    ----------
-    folder : str or os.PathLike
-        Made if missing; an earlier save is replaced.  If there are other files in it,
-        they stay, and the files of the save are replaced one by one instead.
-    objects : dict of str to (chainer.Link or chainer.Optimizer)
-        By name; ``policy`` becomes ``policy.npz``.
-
-    Raises
-    ------
-    NotFiniteError
-        An array is not finite; then nothing is written.
-    """
+    """Write links and optimisers to a folder, whole or not at all."""  # noqa: DOC501
     arrays = {name: arrays_of(x) for name, x in objects.items()}
     for name, content in arrays.items():
         for key, array in content.items():
@@ -222,23 +172,7 @@ def load_objects(folder, objects, only=None):
 
     Everything is read and checked before anything is changed.  A parameter that has no
     shape yet, because its network has never been called, gets that of the file.
-
-    Parameters
-    ----------
-    folder : str or os.PathLike
-        The folder.
-    objects : dict of str to (chainer.Link or chainer.Optimizer)
-        What to fill, by name.
-    only : set of str, optional
-        Names; whatever has another is neither read nor filled.
-
-    Raises
-    ------
-    FileNotFoundError
-        The folder or one of its files is missing.
-    BadFileError
-        A file is damaged, of another model, not finite, or not of this save.
-    """
+    """  # noqa: DOC501
     if not os.path.isdir(folder) and os.path.isdir(_previous(folder)):
         folder = _previous(folder)
     manifest_path = os.path.join(folder, "agent.json")
@@ -297,27 +231,7 @@ def fill(objects, read):
 
 
 def shaped(objects, paths, shapes_of=read_npz_shapes):
-    """Return the objects, or copies whose parameters have the shapes of the files.
-
-    Parameters
-    ----------
-    objects : dict of str to (chainer.Link or chainer.Optimizer)
-        By name; unchanged.
-    paths : dict of str to str
-        The files, by name.
-    shapes_of : callable
-        Path -> {name: shape}.
-
-    Returns
-    -------
-    dict of str to (chainer.Link or chainer.Optimizer)
-        Without parameters that have no shape.
-
-    Raises
-    ------
-    BadFileError
-        A shape in a file cannot be that of its parameter.
-    """
+    """Return the objects, or copies whose parameters have the shapes of the files."""  # noqa: DOC501
     if not any(map(_uninitialized, objects.values())):
         return objects
     copies = copy.deepcopy(objects)  # at once: an optimiser's target stays its own

@@ -71,15 +71,7 @@ class ActorCritic(chainer.Chain):
 
 
 class Half(chainer.Chain):
-    """One of the two things that a joint model gives.
-
-    Parameters
-    ----------
-    model : chainer.Link
-        Observations -> (distribution, values); its trunk may be shared.
-    which : int
-        0 is the distribution, 1 the values.
-    """
+    """One of the two things that a joint model gives."""
 
     def __init__(self, model, which):
         super().__init__()
@@ -89,18 +81,7 @@ class Half(chainer.Chain):
         self.to_device(model.device)
 
     def forward(self, obs):
-        """Return the distribution, or the values.
-
-        Parameters
-        ----------
-        obs : array or Variable, shape (N, S)
-            Observations.
-
-        Returns
-        -------
-        distribution or Variable
-            That half.
-        """
+        """Return the distribution, or the values."""
         return self.model(obs)[self.which]
 
 

@@ -13,13 +13,6 @@ class Normalization:
     """y = clip((x − mean) · scale), in float64, given as float32.
 
     What comes as float64 stays it, for exact comparisons.
-
-    Parameters
-    ----------
-    mean, scale : array, shape of one observation, float64
-        The moments.
-    clip_threshold : float or None
-        Clip to ±this.
     """
 
     def __init__(self, mean, scale, clip_threshold):

@@ -16,19 +16,7 @@ _Clipping = chainer.optimizer_hooks.GradientClipping
 
 
 def can_be_flat(optimizer):
-    """Whether an optimiser is of the kind written out here.
-
-    Parameters
-    ----------
-    optimizer : chainer.Optimizer
-        Set up with its link.
-
-    Returns
-    -------
-    bool
-        Adam without variants or frozen parameters, and no hooks but gradient clipping and
-        `CorrectedEps`.
-    """
+    """Whether an optimiser is of the kind written out here."""
     if type(optimizer) is not chainer.optimizers.Adam:
         return False
     hp = optimizer.hyperparam

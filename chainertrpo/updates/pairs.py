@@ -13,16 +13,6 @@ class PairEncoder:
     A Discrete action is one-hot; the last column is there only with `absorbing`, and the
     row of absorbing states has 1 there and 0 elsewhere, before and after normalisation
     (Kostrikov et al. 2019, arXiv:1809.02925, section 4.2).
-
-    Parameters
-    ----------
-    demonstrations : Demonstrations
-        Whose spaces, and whose moments the normaliser begins with.
-    normalize : str
-        Rows to mean 0 and variance 1, clipped at 10, by ``running`` moments, by those of
-        the ``demonstrations``, or ``none``.
-    absorbing : bool
-        Whether there is a column for it.
     """
 
     def __init__(self, demonstrations, normalize="running", absorbing=False):
@@ -38,20 +28,7 @@ class PairEncoder:
             self.normalizer.experience(expert)
 
     def __call__(self, obs, action):
-        """Encode pairs.
-
-        Parameters
-        ----------
-        obs : array, shape (N, S)
-            Raw observations.
-        action : array, shape (N, A) or (N,)
-            Actions.
-
-        Returns
-        -------
-        array, shape (N, size), float32
-            Not normalised.
-        """
+        """Encode pairs."""
         if self._n_actions is not None:
             action = numpy.eye(self._n_actions, dtype=numpy.float32)[action]
         parts = [obs, action]
@@ -60,41 +37,18 @@ class PairEncoder:
         return numpy.concatenate(parts, axis=1)
 
     def absorbing_row(self):
-        """The row of absorbing states.
-
-        Returns
-        -------
-        array, shape (1, size), float32
-            1 in the last column.
-        """
+        """The row of absorbing states."""
         row = numpy.zeros((1, self.size), numpy.float32)
         row[0, -1] = 1
         return row
 
     def learn(self, rows):
-        """Let running moments take more rows in.
-
-        Parameters
-        ----------
-        rows : array, shape (N, size)
-            Not normalised.
-        """
+        """Let running moments take more rows in."""
         if self.normalize == "running":
             self.normalizer.experience(rows)
 
     def normalized(self, rows):
-        """Normalise rows.
-
-        Parameters
-        ----------
-        rows : array, shape (N, size)
-            Of `__call__` or `absorbing_row`.
-
-        Returns
-        -------
-        array, shape (N, size), float32
-            What the network sees.
-        """
+        """Normalise rows."""
         if self.normalize == "none":
             return rows
         normal = self.normalizer(rows, update=False)

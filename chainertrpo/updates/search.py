@@ -102,16 +102,5 @@ class Backtrack:
 
 
 def check_finite(trial):
-    """Judge a try by its finiteness alone.
-
-    Parameters
-    ----------
-    trial : Trial
-        What the step does there.
-
-    Returns
-    -------
-    str
-        ``accepted`` or ``nonfinite``.
-    """
+    """Judge a try by its finiteness alone."""
     return ACCEPTED if all(map(math.isfinite, trial)) else "nonfinite"

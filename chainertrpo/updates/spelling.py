@@ -49,18 +49,7 @@ def is_flat(name, value):
 
 
 def nested(settings):
-    """Settings of a natural step in today's spelling.
-
-    Parameters
-    ----------
-    settings : dict
-        In today's or the old spelling, or both.
-
-    Returns
-    -------
-    dict
-        By value: ``{"damping": 0.1}`` becomes ``{"curvature": {"damping": 0.1}}``.
-    """
+    """Settings of a natural step in today's spelling."""
     found = {k: v for k, v in settings.items() if not is_flat(k, v)}
     for name, x in settings.items():
         if is_flat(name, x):
@@ -75,21 +64,7 @@ _CHOOSING = {"value_step": "fit", "solver": "cg", "schedule": "repeats"}
 
 
 def merged(old, new, name=None):
-    """Settings with changes: dicts are merged, other values replace what was there.
-
-    Parameters
-    ----------
-    old, new : object
-        Settings as plain data; neither is modified.
-    name : str, optional
-        What they are settings of: a solver, schedule or value step of another ``kind``
-        replaces the old one as a whole.
-
-    Returns
-    -------
-    object
-        `new`, with what only `old` has.
-    """
+    """Settings with changes: dicts are merged, other values replace what was there."""
     if not isinstance(old, dict) or not isinstance(new, dict):
         return new
     if name in _CHOOSING:
@@ -100,27 +75,7 @@ def merged(old, new, name=None):
 
 
 def make(name, settings, default=None):
-    """A value of a step from its settings.
-
-    Parameters
-    ----------
-    name : str
-        A key of `VALUES`.
-    settings : dict or None
-        Fields, and ``kind`` where there are several; None for no search.
-    default : object, optional
-        What fields that are not given are taken from, if it is of that kind.
-
-    Returns
-    -------
-    object
-        Such as a `Curvature`.
-
-    Raises
-    ------
-    ValueError
-        No such kind.
-    """
+    """A value of a step from its settings."""  # noqa: DOC501
     if settings is None:
         return None
     settings, made = dict(settings), VALUES[name]

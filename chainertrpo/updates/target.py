@@ -2,22 +2,7 @@
 
 
 def check_target(name, optimizer, link):
-    """Check that an optimiser is there and set up with its link.
-
-    Parameters
-    ----------
-    name : str
-        Of the argument, for the error.
-    optimizer : chainer.Optimizer or None
-        What was given.
-    link : chainer.Link
-        What it shall be set up with.
-
-    Raises
-    ------
-    ValueError
-        It is missing, or has another target or none.
-    """
+    """Check that an optimiser is there and set up with its link."""  # noqa: DOC501
     target = getattr(optimizer, "target", None)
     if optimizer is None:
         got = "none"

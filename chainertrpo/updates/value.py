@@ -49,23 +49,7 @@ def fitted_with_the_policy(vf, optimizer, batch, rng):
 
 
 def finite(loss):
-    """Check a loss.
-
-    Parameters
-    ----------
-    loss : float
-        Of a value function.
-
-    Returns
-    -------
-    float
-        The same.
-
-    Raises
-    ------
-    FloatingPointError
-        It is not finite.
-    """
+    """Check a loss."""  # noqa: DOC501
     if not math.isfinite(loss):
         raise FloatingPointError(
             f"expected a finite loss of the value function, got {loss}. Lower the "
@@ -79,19 +63,7 @@ def with_target_stats(vf, target):
     """Have a value function that knows its scale learn it from targets when it is to.
 
     On an error it has the statistics of before.
-
-    Parameters
-    ----------
-    vf : chainer.Link
-        Any value function; a `ScaledValueFunction` has ``learns``.
-    target : array, shape (N,)
-        Returns.
-
-    Yields
-    ------
-    array, shape (N,)
-        The targets in its units; of any other value function, as they are.
-    """
+    """  # noqa: DOC402
     learns = getattr(vf, "learns", None)
     if learns is None:
         yield target
@@ -142,29 +114,7 @@ class ValueFit:
 
     @single_blas_thread()
     def __call__(self, vf, optimizer, batch, rng):
-        """Fit a value function in place.
-
-        Parameters
-        ----------
-        vf : chainer.Link
-            Observations -> values of shape (N, 1) or (N,).
-        optimizer : chainer.Optimizer
-            Set up with `vf`.
-        batch : Batch
-            On the device of `vf`.
-        rng : numpy.random.Generator
-            Of the shuffling.
-
-        Returns
-        -------
-        FitReport
-            The number of steps and the mean loss.
-
-        Raises
-        ------
-        FloatingPointError
-            The loss is not finite.
-        """
+        """Fit a value function in place."""  # noqa: DOC501
         size = self.batch_size or len(batch.obs)
         rows = minibatches(len(batch.obs), size, self.epochs, rng)
         rows = vf.device.send(rows)
@@ -184,20 +134,7 @@ class ValueFit:
 
 
 def regression(obs, target):
-    """The loss −E[log p(target)] of minibatches, for `descend`.
-
-    Parameters
-    ----------
-    obs : array, shape (N, S)
-        Inputs.
-    target : array, shape (N, 1) or (N, A) or (N,)
-        What the first head is to say of them.
-
-    Returns
-    -------
-    callable
-        (heads, rows) -> its value, in a tuple.
-    """
+    """The loss −E[log p(target)] of minibatches, for `descend`."""
 
     def loss(heads, rows):
         (head, *_), wanted = heads, target[rows]
