@@ -4,40 +4,14 @@ from chainertrpo._checks import in_range, whole
 
 
 def check_settings(gamma, lambd, update_interval):
-    """Check numbers.
-
-    Parameters
-    ----------
-    gamma, lambd : float
-        In [0, 1].
-    update_interval : int
-        At least 2.
-
-    Raises
-    ------
-    ValueError
-        One is out of range.
-    """
+    """Refuse numbers that are out of range."""
     in_range("gamma", gamma, 0, 1)
     in_range("lambd", lambd, 0, 1)
     whole("update_interval", update_interval, 2)  # TRPO's batches have thousands
 
 
 def check_not_recurrent(batch_states, recurrent, max_recurrent_sequence_len):
-    """Check arguments that exist for ChainerRL's sake.
-
-    Parameters
-    ----------
-    batch_states, max_recurrent_sequence_len : None
-        Nothing else can be given.
-    recurrent : bool
-        Nothing but False.
-
-    Raises
-    ------
-    ValueError
-        One is given.
-    """
+    """Refuse arguments that exist for ChainerRL's sake only."""  # noqa: DOC501
     if batch_states is not None or recurrent or max_recurrent_sequence_len is not None:
         raise ValueError(
             "expected batch_states=None, recurrent=False and "
@@ -47,18 +21,7 @@ def check_not_recurrent(batch_states, recurrent, max_recurrent_sequence_len):
 
 
 def check_links(policy, vf):
-    """Check that networks fit together.
-
-    Parameters
-    ----------
-    policy, vf : chainer.Link
-        On one device, float32 or float64, without common parameters.
-
-    Raises
-    ------
-    ValueError
-        They do not fit together.
-    """
+    """Refuse networks on two devices, of half precision, or with common parameters."""  # noqa: DOC501
     if policy.device != vf.device:
         raise ValueError(
             f"expected policy and vf on one device, got policy on {policy.device} and vf "
@@ -76,20 +39,7 @@ def check_links(policy, vf):
 
 
 def check_precision(link, what):
-    """Check that parameters are not of half precision.
-
-    Parameters
-    ----------
-    link : chainer.Link
-        A model.
-    what : str
-        Its name, for the error.
-
-    Raises
-    ------
-    TypeError
-        A parameter has half precision.
-    """
+    """Refuse parameters of half precision in a link that errors call `what`."""  # noqa: DOC501
     for name, param in link.namedparams():
         if param.array is not None and param.dtype not in ("float32", "float64"):
             raise TypeError(
@@ -100,22 +50,7 @@ def check_precision(link, what):
 
 
 def check_target(name, optimizer, link):
-    """Check that an optimiser is there and set up with its link.
-
-    Parameters
-    ----------
-    name : str
-        Of the argument, for the error.
-    optimizer : chainer.Optimizer or None
-        What was given.
-    link : chainer.Link
-        What it shall be set up with.
-
-    Raises
-    ------
-    ValueError
-        It is missing, or has another target or none.
-    """
+    """Refuse the argument `name` if no optimiser, or not one set up with `link`."""  # noqa: DOC501
     target = getattr(optimizer, "target", None)
     if optimizer is None:
         got = "none"

@@ -73,13 +73,7 @@ class Statistics:
         return [*mean, *self._totals.items(), last]
 
     def get_state(self):
-        """Return everything as JSON.
-
-        Returns
-        -------
-        dict
-            For `set_state`.
-        """
+        """Return everything as JSON."""
         state = {name: list(window) for name, window in self._windows.items()}
         return {
             **state,
@@ -88,13 +82,7 @@ class Statistics:
         }
 
     def set_state(self, state):
-        """Go on from a state.
-
-        Parameters
-        ----------
-        state : dict
-            Of `get_state`.
-        """
+        """Continue from a state of `get_state`."""
         for name, window in self._windows.items():
             window.clear()
             window.extend(state[name])

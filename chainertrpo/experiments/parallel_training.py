@@ -308,13 +308,7 @@ def _check_nothing_is_lost(outdir):
 
 
 def available_cores():
-    """How many cores this process may use.
-
-    Returns
-    -------
-    int
-        At least 1.
-    """
+    """Return how many cores this process may use, at least 1."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

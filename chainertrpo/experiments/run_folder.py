@@ -39,13 +39,7 @@ def prepare_run_folder(outdir, config):
 
 
 def describe_environment():
-    """Versions, machine, command and commit; no environment variables.
-
-    Returns
-    -------
-    dict
-        JSON.
-    """
+    """Return versions, machine, command and commit as JSON; no environment variables."""
     import chainertrpo
 
     return {
