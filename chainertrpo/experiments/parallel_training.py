@@ -158,7 +158,9 @@ class _Run:
                 f"expected workers={known}, as before, got {self.workers}: with another "
                 "number other data would be collected."
             )
-        if self.steps < self.agent.update_interval:
+        if (
+            0 < self.steps < self.agent.update_interval
+        ):  # 0: somebody only wants to save
             raise ValueError(
                 f"expected steps >= {self.agent.update_interval}, which is one batch "
                 f"(update_interval), got {self.steps}: nothing would be learned."
