@@ -36,10 +36,9 @@ from chainertrpo.comparison.imitation_plan import (
 )
 from chainertrpo.comparison.imitation_report import imitation_report
 from chainertrpo.comparison.imitation_studies import STUDIES
-from chainertrpo.data import BadFileError
 from chainertrpo.data.files import write_atomically
-from chainertrpo.experiments import BadEnvironmentError, available_cores
-from chainertrpo.experiments.console import Parser
+from chainertrpo.experiments import available_cores
+from chainertrpo.experiments.console import Parser, explain, survive_closed_streams
 
 
 def parse_args():
@@ -116,6 +115,7 @@ def draw(rows, args):
 
 def main():
     """Run; a mistake of the user is one line, not a traceback."""
+    survive_closed_streams()
     args = parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
     try:
@@ -125,8 +125,8 @@ def main():
         report(folders, args)
     except KeyboardInterrupt:
         sys.exit("\nstopped; the same command goes on")
-    except (BadEnvironmentError, BadFileError, FileNotFoundError, ValueError) as error:
-        sys.exit(f"error: {error}")
+    except (OSError, ValueError) as error:
+        sys.exit(f"error: {explain(error)}")
     sys.exit(1 if failed else 0)
 
 

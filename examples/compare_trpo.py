@@ -36,10 +36,10 @@ from chainertrpo.comparison import (
     run_all,
     write_rows,
 )
-from chainertrpo.data import BadFileError, file_name
+from chainertrpo.data import file_name
 from chainertrpo.data.files import write_atomically
-from chainertrpo.experiments import BadEnvironmentError, available_cores
-from chainertrpo.experiments.console import Parser
+from chainertrpo.experiments import available_cores
+from chainertrpo.experiments.console import Parser, explain, survive_closed_streams
 
 STATISTICS = {"iqm": (interquartile_mean, "IQM"), "mean": (mean, "mean")}
 
@@ -137,6 +137,7 @@ def report(folders, args):
 
 def main():
     """Run; a mistake of the user is one line, not a traceback."""
+    survive_closed_streams()
     args = parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
     failed = {}
@@ -157,15 +158,8 @@ def main():
         report(folders, args)
     except KeyboardInterrupt:
         sys.exit("\nstopped; the same command goes on")
-    except (
-        BadEnvironmentError,
-        BadFileError,
-        FileNotFoundError,
-        NotADirectoryError,
-        PermissionError,
-        ValueError,
-    ) as error:
-        sys.exit(f"error: {error}")
+    except (OSError, ValueError) as error:
+        sys.exit(f"error: {explain(error)}")
     for folder, line in failed.items():
         print(f"failed  {folder}: {line}; see log.txt there", file=sys.stderr)
     sys.exit(1 if failed else 0)
