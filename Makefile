@@ -53,7 +53,7 @@ test-chainerrl: .venv-chainerrl/.ok ## Let ChainerRL 0.8's own loops drive TRPO 
 
 test-chainerrl-own: .venv-chainerrl/own/tests ## Run ChainerRL's own tests of TRPO and PPO on ours.
 	PYTHONPATH=.:tests/chainerrl .venv-chainerrl/bin/python -m pytest -q \
-		-c /dev/null --rootdir .venv-chainerrl -p ours -k "fast_cpu and not recurrent" \
+		-c /dev/null --rootdir .venv-chainerrl -p ours -k fast_cpu \
 		.venv-chainerrl/own/tests/agents_tests/test_trpo.py \
 		.venv-chainerrl/own/tests/agents_tests/test_ppo.py $(ARGS)
 

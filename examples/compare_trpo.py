@@ -34,9 +34,16 @@ from chainertrpo.comparison import (
     write_report,
     write_rows,
 )
+<<<<<<< HEAD
 from chainertrpo.comparison.statistics import scipy_stats
 from chainertrpo.experiments import BadEnvironmentError, available_cores
 from chainertrpo.experiments.console import Parser
+=======
+from chainertrpo.data import file_name
+from chainertrpo.data.files import write_atomically
+from chainertrpo.experiments import available_cores
+from chainertrpo.experiments.console import Parser, explain, survive_closed_streams
+>>>>>>> trust
 
 
 def parse_args():
@@ -107,6 +114,7 @@ def parse_args():
 
 def main():
     """Run; a mistake of the user is one line, not a traceback."""
+    survive_closed_streams()
     args = parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
     failed = {}
@@ -133,8 +141,13 @@ def main():
         print(f"rows    {path}")
     except KeyboardInterrupt:
         sys.exit("\nstopped; the same command goes on")
+<<<<<<< HEAD
     except (BadEnvironmentError, ImportError, OSError, ValueError) as error:
         sys.exit(f"error: {error}")
+=======
+    except (OSError, ValueError) as error:
+        sys.exit(f"error: {explain(error)}")
+>>>>>>> trust
     for folder, line in failed.items():
         print(f"failed  {folder}: {line}; see log.txt there", file=sys.stderr)
     sys.exit(1 if failed else 0)

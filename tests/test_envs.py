@@ -1,4 +1,4 @@
-"""gym and gymnasium, old and new, in one dialect."""
+"""gym and gymnasium, old and new, with one interface."""
 
 import importlib.util
 import pathlib

@@ -194,5 +194,5 @@ def test_one_value_more_than_rewards_is_required(n):
 
 @pytest.mark.parametrize("gamma, lambd", [(1.1, 0.5), (0.5, -0.1), (float("nan"), 0.5)])
 def test_discounts_outside_0_1_are_refused(gamma, lambd):
-    with pytest.raises(ValueError, match=r"gamma and lambd in \[0, 1\]"):
+    with pytest.raises(ValueError, match=r"to be a finite number in \[0, 1\]"):
         generalized_advantages(np.zeros(3), np.zeros(4), False, gamma, lambd)

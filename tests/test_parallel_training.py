@@ -14,7 +14,7 @@ import threading
 import time
 
 from chainertrpo import TRPO, EmpiricalNormalization
-from chainertrpo.agents.storage import arrays_of
+from chainertrpo.agents.storage import NotFiniteError, arrays_of
 from chainertrpo.data import BadFileError, Path, read_json, read_npz
 from chainertrpo.experiments import (
     EpisodeLog,
@@ -305,6 +305,27 @@ def test_an_exception_in_an_update(tmp_path, never):
     assert_as_if_never_stopped(tmp_path, never)
 
 
+def test_a_policy_that_becomes_nan(tmp_path, caplog):
+    """Both checkpoints stay what they were, and the newest is named."""
+    caplog.set_level("INFO")
+    agent = build()
+
+    def improve(policy, batch, optimizer, rng):
+        step = agent.IMPROVE(policy, batch, optimizer, rng)
+        if agent.n_updates == 5:
+            policy.log_std.array[...] = np.nan
+        return step
+
+    agent.improve = improve
+    with pytest.raises(NotFiniteError, match="finite parameters, got NaN.*log_std"):
+        train(tmp_path, agent=agent)
+    newest = str(tmp_path / "checkpoints" / "400")
+    assert f"the run can be resumed from {newest}" in caplog.text
+    assert checkpoints(tmp_path) == [200, 400] and no_process_is_left()
+    assert not (tmp_path / "500_except").exists()
+    build().load(newest)
+
+
 def test_a_worker_that_raises(tmp_path, never):
     make = functools.partial(troubled, trouble="raise")
     message = error_of(train, tmp_path, False, make)
@@ -468,6 +489,8 @@ def test_signals_are_deferred_once():
     with deferred_signals() as came:
         os.kill(os.getpid(), signal.SIGINT)
         assert came == [signal.SIGINT]
+        # A second one of any kind ends at once.
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
             time.sleep(1)
@@ -483,6 +506,25 @@ def test_signals_are_deferred_once():
     thread.start()
     thread.join()
     assert came == []
+
+
+class Endless(SeededPoint):
+    """It does not end, and sends a signal at its 50th step."""
+
+    steps = 0
+
+    def step(self, action):
+        self.steps += 1
+        if self.steps == 50:
+            os.kill(os.getpid(), signal.SIGTERM)
+        obs, reward, _, _ = super().step(action)
+        return obs, reward, False, {}
+
+
+@posix
+def test_a_signal_during_an_evaluation_that_does_not_end(tmp_path):
+    interrupted(tmp_path, signal.SIGTERM, eval_env=Endless(seed=9))
+    assert checkpoints(tmp_path) == [0, 200]
 
 
 # Kills, and the example as it is used

@@ -1,6 +1,7 @@
 """The training loops, and what they leave in a run's folder."""
 
 import io
+import logging
 import os
 
 from chainertrpo import TRPO
@@ -22,6 +23,7 @@ from chainertrpo.experiments import (
     train_agent_batch_with_evaluation,
     train_agent_with_evaluation,
 )
+from chainertrpo.experiments.console import LogHandler
 from chainertrpo.experiments.evaluation import COLUMNS
 
 import numpy as np
@@ -285,3 +287,19 @@ def test_shortest_episodes(tmp_path):
     agent = make_agent(update_interval=20)
     train_agent(agent, Point(1), 100, str(tmp_path))
     assert agent.n_updates == 5
+
+
+def test_lines_of_the_log_do_not_share_one_with_the_bar(monkeypatch):
+    screen = io.StringIO()
+    monkeypatch.setattr("sys.stderr", screen)
+    progress = Progress(100, bar=True)
+    logger = logging.Logger("evaluations")
+    logger.addHandler(LogHandler())
+    for t in (1, 50):
+        progress(None, None, t)
+    logger.info("evaluation at step %d", 50)
+    progress(None, None, 100)
+    progress.close()
+    for line in screen.getvalue().replace("\r", "\n").splitlines():
+        assert line == "evaluation at step 50" or "evaluation" not in line
+    assert "evaluation at step 50" in screen.getvalue()

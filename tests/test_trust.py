@@ -386,3 +386,30 @@ def test_ids_with_a_slash_are_names_of_files():
     assert file_name("../../etc") == "--..-etc" and file_name("") == "-"
     assert "/" not in file_name("a/b:c\\d\0e") and len(file_name("x" * 999)) == 150
     assert pathlib.Path("a", file_name(".hidden")).name == "-hidden"
+
+
+UNGUARDED = """
+from chainertrpo.experiments import Collector, WorkerError, make_env
+from chainertrpo import TRPO, GaussianPolicy, ValueFunction
+import chainer, functools
+
+policy, vf = GaussianPolicy(3, 1, (8,)), ValueFunction(3, (8,))
+agent = TRPO(policy, vf, chainer.optimizers.Adam().setup(vf))
+with Collector(functools.partial(make_env, "Pendulum-v1"), 1, 0) as collector:
+    collector.collect(agent.actor(), 10)
+"""
+
+
+def test_a_script_without_a_guard_is_told_so(tmp_path):
+    path = tmp_path / "script.py"
+    path.write_text(UNGUARDED)
+    done = subprocess.run(
+        [sys.executable, str(path)],
+        capture_output=True,
+        text=True,
+        timeout=200,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert done.returncode == 1
+    last = done.stderr[done.stderr.rindex("WorkerError") :]
+    assert '`if __name__ == "__main__":`' in last and "notebook" in last

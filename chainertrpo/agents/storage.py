@@ -157,6 +157,8 @@ def _replace(folder, writing):
     if _names(folder):
         shutil.rmtree(old, ignore_errors=True)
         os.rename(folder, old)
+    elif os.path.isdir(folder):
+        os.rmdir(folder)
     try:
         os.replace(writing, folder)
     except BaseException:

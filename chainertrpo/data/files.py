@@ -89,13 +89,7 @@ def _umask():
 
 
 def sync_folder(folder):
-    """Flush the names in a folder to the disk, so that a rename outlives a power cut.
-
-    Parameters
-    ----------
-    folder : str
-        The folder.
-    """
+    """Flush the names in a folder to the disk, so that a rename survives a power cut."""
     if os.name != "posix":  # a folder cannot be opened elsewhere
         return
     handle = os.open(folder, os.O_RDONLY)

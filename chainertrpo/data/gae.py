@@ -1,7 +1,11 @@
 """Discounted sums and generalised advantages, over one path at a time."""
 
+<<<<<<< HEAD
 from chainertrpo.numerics import moments
 from chainertrpo.numerics.moments import SCALES
+=======
+from chainertrpo._checks import in_range
+>>>>>>> trust
 
 import numpy
 
@@ -68,10 +72,8 @@ def generalized_advantages(reward, value, terminal, gamma, lambd):
             f"expected {len(reward) + 1} values for {len(reward)} rewards, got "
             f"{len(value)}. Give V of the observation after the last action too."
         )
-    if not (0 <= gamma <= 1 and 0 <= lambd <= 1):
-        raise ValueError(
-            f"expected gamma and lambd in [0, 1], got gamma={gamma}, lambd={lambd}."
-        )
+    in_range("gamma", gamma, 0, 1)
+    in_range("lambd", lambd, 0, 1)
     value = numpy.array(value, numpy.float64)
     if terminal:
         value[-1] = 0

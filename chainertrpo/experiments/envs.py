@@ -71,13 +71,7 @@ class Env:
         self._obs_shape = (int(numpy.prod(self.observation_space.shape)),)
 
     def seed(self, seed):
-        """Seed the next `reset` and the action space.
-
-        Parameters
-        ----------
-        seed : int
-            In [0, 2**32).
-        """
+        """Seed the next `reset` and the action space, by a number in [0, 2**32)."""
         self._seed = seed
         self.action_space.seed(seed)
 

@@ -297,13 +297,7 @@ class Evaluator:
         return score
 
     def get_state(self):
-        """Return what goes on beside ``scores.txt``, as JSON.
-
-        Returns
-        -------
-        dict
-            For `set_state`.
-        """
+        """Return the state that ``scores.txt`` does not hold, as JSON."""
         return {
             "max_score": self.max_score if self.max_score > -numpy.inf else None,
             "prev_eval_t": self.prev_eval_t,
@@ -311,13 +305,7 @@ class Evaluator:
         }
 
     def set_state(self, state):
-        """Go on from a state.
-
-        Parameters
-        ----------
-        state : dict
-            Of `get_state`.
-        """
+        """Continue from a state of `get_state`."""
         best = state["max_score"]
         self.max_score = -numpy.inf if best is None else best
         self.prev_eval_t = state["prev_eval_t"]

@@ -35,29 +35,12 @@ class FixedHorizon:
         self.env.seed(seed)
 
     def reset(self):
-        """Start an episode.
-
-        Returns
-        -------
-        array
-            The first observation.
-        """
+        """Start an episode and return its first observation."""
         self._t, self._last = 0, None
         return self.env.reset()
 
     def step(self, action):
-        """Take a step, or stay where the episode ended.
-
-        Parameters
-        ----------
-        action : array or int
-            Ignored after the end.
-
-        Returns
-        -------
-        obs, reward, done, info : tuple
-            As `Env.step`; done is always False.
-        """
+        """Take a step as `Env.step`, or stay where the episode ended; never done."""
         self._t += 1
         obs, reward, info = self._last, 0.0, {}
         if self._last is None:

@@ -1,4 +1,4 @@
-"""Things done in a training loop.
+"""Hooks of the training loops.
 
 A step hook is called after every step: ``hook(env, agent, t)``, as in ChainerRL.  An
 episode hook is called at the end of every training episode: ``hook(t, total, length)``

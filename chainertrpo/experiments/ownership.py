@@ -36,7 +36,7 @@ def owned_folder(outdir, *, goes_on=False, overwrite=False):
     outdir : str or os.PathLike
         The folder.
     goes_on : bool
-        What is there is gone on with.
+        The run that is there is continued.
     overwrite : bool
         Otherwise: remove what a run has left.
 

@@ -39,23 +39,7 @@ class BadEnvironmentError(ValueError):
 
 
 def import_package(name):
-    """Import gym or gymnasium.
-
-    Parameters
-    ----------
-    name : str
-        ``gym`` or ``gymnasium``.
-
-    Returns
-    -------
-    module
-        The package.
-
-    Raises
-    ------
-    BadEnvironmentError
-        It is not installed.
-    """
+    """Import gym or gymnasium, or say how it is installed."""  # noqa: DOC501
     if importlib.util.find_spec(name) is None:
         raise BadEnvironmentError(
             f"expected the package {name}, which is not installed. {INSTALL[name]}"

@@ -158,7 +158,9 @@ class _Run:
                 f"expected workers={known}, as before, got {self.workers}: with another "
                 "number other data would be collected."
             )
-        if self.steps < self.agent.update_interval:
+        if (
+            0 < self.steps < self.agent.update_interval
+        ):  # 0: somebody only wants to save
             raise ValueError(
                 f"expected steps >= {self.agent.update_interval}, which is one batch "
                 f"(update_interval), got {self.steps}: nothing would be learned."
@@ -308,13 +310,7 @@ def _check_nothing_is_lost(outdir):
 
 
 def available_cores():
-    """How many cores this process may use.
-
-    Returns
-    -------
-    int
-        At least 1.
-    """
+    """Return how many cores this process may use, at least 1."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -128,12 +128,12 @@ def train_agent(
             save_or_say(agent, os.path.join(outdir, f"{t}_except"), logger)
             raise
         watch.finish()
-        _say_if_nothing_was_learned(agent, logger)
+        _say_if_nothing_was_learned(agent, t - step_offset, logger)
         _save(agent, t, outdir, "finish", logger)
 
 
-def _say_if_nothing_was_learned(agent, logger):
-    if getattr(agent, "n_updates", None) == 0:
+def _say_if_nothing_was_learned(agent, n_steps, logger):
+    if n_steps and getattr(agent, "n_updates", None) == 0:
         logger.warning(
             "nothing was learned: the steps taken are fewer than the %s of one batch "
             "(update_interval)",
@@ -320,7 +320,7 @@ def train_agent_batch(
             env.close()
             raise
         watch.finish()
-        _say_if_nothing_was_learned(agent, logger)
+        _say_if_nothing_was_learned(agent, t - step_offset, logger)
         _save(agent, t, outdir, "finish", logger)
 
 

@@ -6,6 +6,8 @@ an ε inside a logarithm, so none saturates at 18 nats.
 
 import warnings
 
+from chainertrpo._checks import one_of
+
 import numpy
 
 
@@ -57,10 +59,7 @@ def reward_of(logit, form):
     ValueError
         There is no such form.
     """
-    if form not in REWARD_FORMS:
-        raise ValueError(
-            f"expected a reward form of {sorted(REWARD_FORMS)}, got {form!r}."
-        )
+    one_of("the reward form", form, sorted(REWARD_FORMS))
     return REWARD_FORMS[form](numpy.asarray(logit, numpy.float64))
 
 

@@ -17,18 +17,7 @@ import numpy
 
 
 def import_minari():
-    """Import Minari.
-
-    Returns
-    -------
-    module
-        The package.
-
-    Raises
-    ------
-    ImportError
-        It is not installed; the message says how.
-    """
+    """Import Minari, or say how it is installed."""  # noqa: DOC501
     try:
         import minari
     except ImportError as error:
