@@ -18,35 +18,11 @@ import os
 import signal
 import sys
 
-<<<<<<< HEAD
 from chainertrpo.comparison import STUDIES, rows_of, run_all, write_report, write_rows
 from chainertrpo.comparison.imitation import plan_experts, plan_study, record_for
 from chainertrpo.comparison.statistics import scipy_stats
 from chainertrpo.experiments import BadEnvironmentError, available_cores
-from chainertrpo.experiments.console import Parser
-=======
-from chainertrpo.comparison import run_all, write_rows
-from chainertrpo.comparison.experts import plan_experts
-from chainertrpo.comparison.imitation_curves import (
-    across_by_expert,
-    across_by_trajectories,
-    down_by_env,
-    draw_grid,
-    draw_scores,
-)
-from chainertrpo.comparison.imitation_plan import (
-    ImitationRow,
-    environments,
-    imitation_rows,
-    plan_study,
-    record_for,
-)
-from chainertrpo.comparison.imitation_report import imitation_report
-from chainertrpo.comparison.imitation_studies import STUDIES
-from chainertrpo.data.files import write_atomically
-from chainertrpo.experiments import available_cores
 from chainertrpo.experiments.console import Parser, explain, survive_closed_streams
->>>>>>> trust
 
 
 def parse_args():
@@ -106,13 +82,8 @@ def main():
         print(f"rows    {path}")
     except KeyboardInterrupt:
         sys.exit("\nstopped; the same command goes on")
-<<<<<<< HEAD
     except (BadEnvironmentError, ImportError, OSError, ValueError) as error:
-        sys.exit(f"error: {error}")
-=======
-    except (OSError, ValueError) as error:
         sys.exit(f"error: {explain(error)}")
->>>>>>> trust
     sys.exit(1 if failed else 0)
 
 

@@ -34,16 +34,9 @@ from chainertrpo.comparison import (
     write_report,
     write_rows,
 )
-<<<<<<< HEAD
 from chainertrpo.comparison.statistics import scipy_stats
 from chainertrpo.experiments import BadEnvironmentError, available_cores
-from chainertrpo.experiments.console import Parser
-=======
-from chainertrpo.data import file_name
-from chainertrpo.data.files import write_atomically
-from chainertrpo.experiments import available_cores
 from chainertrpo.experiments.console import Parser, explain, survive_closed_streams
->>>>>>> trust
 
 
 def parse_args():
@@ -141,13 +134,8 @@ def main():
         print(f"rows    {path}")
     except KeyboardInterrupt:
         sys.exit("\nstopped; the same command goes on")
-<<<<<<< HEAD
     except (BadEnvironmentError, ImportError, OSError, ValueError) as error:
-        sys.exit(f"error: {error}")
-=======
-    except (OSError, ValueError) as error:
         sys.exit(f"error: {explain(error)}")
->>>>>>> trust
     for folder, line in failed.items():
         print(f"failed  {folder}: {line}; see log.txt there", file=sys.stderr)
     sys.exit(1 if failed else 0)

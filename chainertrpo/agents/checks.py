@@ -4,22 +4,14 @@ from chainertrpo._checks import in_range, whole
 
 
 def check_settings(gamma, lambd, update_interval):
-<<<<<<< HEAD
-    """Check numbers."""  # noqa: DOC501
-=======
     """Refuse numbers that are out of range."""
->>>>>>> trust
     in_range("gamma", gamma, 0, 1)
     in_range("lambd", lambd, 0, 1)
     whole("update_interval", update_interval, 2)  # TRPO's batches have thousands
 
 
 def check_not_recurrent(batch_states, recurrent, max_recurrent_sequence_len):
-<<<<<<< HEAD
-    """Check arguments that exist for ChainerRL's sake."""  # noqa: DOC501
-=======
     """Refuse arguments that exist for ChainerRL's sake only."""  # noqa: DOC501
->>>>>>> trust
     if batch_states is not None or recurrent or max_recurrent_sequence_len is not None:
         raise ValueError(
             "expected batch_states=None, recurrent=False and "
@@ -29,11 +21,7 @@ def check_not_recurrent(batch_states, recurrent, max_recurrent_sequence_len):
 
 
 def check_links(policy, vf):
-<<<<<<< HEAD
-    """Check that networks fit together."""  # noqa: DOC501
-=======
     """Refuse networks on two devices, of half precision, or with common parameters."""  # noqa: DOC501
->>>>>>> trust
     if policy.device != vf.device:
         raise ValueError(
             f"expected policy and vf on one device, got policy on {policy.device} and vf "
@@ -51,11 +39,7 @@ def check_links(policy, vf):
 
 
 def check_precision(link, what):
-<<<<<<< HEAD
-    """Check that parameters are not of half precision."""  # noqa: DOC501
-=======
     """Refuse parameters of half precision in a link that errors call `what`."""  # noqa: DOC501
->>>>>>> trust
     for name, param in link.namedparams():
         if param.array is not None and param.dtype not in ("float32", "float64"):
             raise TypeError(
@@ -63,22 +47,3 @@ def check_precision(link, what):
                 "Half precision cannot hold a KL divergence of 0.01: build the model "
                 "with chainer.config.dtype = numpy.float32."
             )
-<<<<<<< HEAD
-=======
-
-
-def check_target(name, optimizer, link):
-    """Refuse the argument `name` if no optimiser, or not one set up with `link`."""  # noqa: DOC501
-    target = getattr(optimizer, "target", None)
-    if optimizer is None:
-        got = "none"
-    elif target is None:
-        got = "one without a target"
-    else:
-        got = "one set up with another link"
-    if target is not link:
-        raise ValueError(
-            f"expected {name} to be set up with the agent's {type(link).__name__}, got "
-            f"{got}. Call {name}.setup(link) and give it as {name}=."
-        )
->>>>>>> trust

@@ -60,11 +60,7 @@ class Statistics:
         }
 
     def set_state(self, state):
-<<<<<<< HEAD
         """Go on from a state."""
-=======
-        """Continue from a state of `get_state`."""
->>>>>>> trust
         for name, window in self._windows.items():
             window.clear()
             window.extend(state[name])

@@ -1,11 +1,8 @@
 """Discounted sums and generalised advantages, over one path at a time."""
 
-<<<<<<< HEAD
+from chainertrpo._checks import in_range
 from chainertrpo.numerics import moments
 from chainertrpo.numerics.moments import SCALES
-=======
-from chainertrpo._checks import in_range
->>>>>>> trust
 
 import numpy
 

@@ -40,7 +40,6 @@ def prepare_run_folder(outdir, config, env=None):
     return path
 
 
-<<<<<<< HEAD
 def describe_environment(env=None):
     """Versions, machine, command and commit; no environment variables.
 
@@ -54,10 +53,6 @@ def describe_environment(env=None):
     dict
         JSON.
     """
-=======
-def describe_environment():
-    """Return versions, machine, command and commit as JSON; no environment variables."""
->>>>>>> trust
     import chainertrpo
 
     steps = {} if env is None else {"steps": getattr(env, "steps", None)}
