@@ -7,7 +7,7 @@ column of the Hessian as its imaginary part over h.  Nothing is subtracted, henc
 
 import numpy as np
 
-C = np.sqrt(2 / np.pi)
+C = np.sqrt(2 / np.pi)  # of GELU's tanh form
 ACTIVATIONS = {
     "tanh": np.tanh,
     "relu": lambda x: x * (x.real > 0),
@@ -17,8 +17,27 @@ ACTIVATIONS = {
     "softplus": lambda x: np.log(1 + np.exp(x)),
     "identity": lambda x: x,
 }
-# The derivative, from the activation's output.
-SLOPES = {"tanh": lambda y: 1 - y * y, "relu": lambda y: y.real > 0}
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def gelu_slope(x):
+    t = np.tanh(C * (x + 0.044715 * x**3))
+    return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * C * (1 + 3 * 0.044715 * x**2)
+
+
+# The derivatives, holomorphic like the activations: complex steps give the second ones.
+SLOPES = {
+    "tanh": lambda x: 1 - np.tanh(x) ** 2,
+    "relu": lambda x: (x.real > 0) + 0 * x,
+    "elu": lambda x: np.where(x.real > 0, 1 + 0 * x, np.exp(x)),
+    "silu": lambda x: sigmoid(x) * (1 + x * (1 - sigmoid(x))),
+    "gelu": gelu_slope,
+    "softplus": sigmoid,
+    "identity": lambda x: 1 + 0 * x,
+}
 STEP = 1e-30
 
 
@@ -64,18 +83,19 @@ class PlainPolicy:
         return parts, [(parts[f"/mlp/{i}/W"], parts[f"/mlp/{i}/b"]) for i in range(n)]
 
     def _forward(self, layers, x):
-        inputs = []
-        for i, (w, b) in enumerate(layers):
+        inputs, sums = [], []
+        for w, b in layers:
+            if sums:
+                x = ACTIVATIONS[self.activation](x)
             inputs.append(x)
             x = x @ w.T + b
-            if i + 1 < len(layers):
-                x = ACTIVATIONS[self.activation](x)
-        return x, inputs
+            sums.append(x)
+        return x, inputs, sums
 
     def params(self, theta, obs):
         """The distribution's parameters: [mean, log σ], or [logits]."""
         parts, layers = self._split(theta)
-        out, _ = self._forward(layers, obs)
+        out, _, _ = self._forward(layers, obs)
         if self.kind == "categorical":
             return [out]
         if self.kind == "state_dependent":
@@ -86,7 +106,7 @@ class PlainPolicy:
     def pull(self, theta, obs, cotangents):
         """Jᵀ cotangents, with J = ∂params/∂θ: back-propagation by hand."""
         parts, layers = self._split(theta)
-        _, inputs = self._forward(layers, obs)
+        _, inputs, sums = self._forward(layers, obs)
         grads = {}
         if self.kind == "state_dependent":
             back = np.concatenate(cotangents, axis=1)
@@ -99,7 +119,9 @@ class PlainPolicy:
         for i in reversed(range(len(layers))):
             grads[f"/mlp/{i}/W"] = back.T @ inputs[i]
             grads[f"/mlp/{i}/b"] = back.sum(axis=0)
-            back = (back @ layers[i][0]) * SLOPES[self.activation](inputs[i])
+            if i:
+                slope = SLOPES[self.activation](sums[i - 1])
+                back = (back @ layers[i][0]) * slope
         return np.concatenate([grads[name].ravel() for name in self.names])
 
     def log_prob(self, theta, obs, action):

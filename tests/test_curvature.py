@@ -48,7 +48,7 @@ def largest_difference(a, b):
 @pytest.fixture(params=POLICY_KINDS)
 def case(request, float64, xp, make_policy, make_batch):
     """A policy of up to 300 parameters, observations, and its dense Hessian."""
-    policy = make_policy(request.param)
+    policy = make_policy(request.param, hidden=(6, 3))
     plain = PlainPolicy(policy)
     obs = make_batch(policy).obs
     truth = plain.kl_hessian(plain.theta, obs)

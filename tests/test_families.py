@@ -44,6 +44,7 @@ CASES = {
     "masked": lambda: Masked(Softmax(4)),
     "masked bits": lambda: Masked(Bernoulli(3)),
     "masked product": lambda: Masked(Product([Softmax(3), Softmax(2)])),
+    "masked mixture": lambda: Masked(Product([Bernoulli(2), Softmax(3)])),
     "product of masked": lambda: Product([Masked(Softmax(3)), Gaussian(1)]),
 }
 every_case = pytest.mark.parametrize("name", CASES)
@@ -73,6 +74,8 @@ class Case:
             self.mask[:, 0] = True
             if name == "masked product":
                 self.mask[:, 3] = True
+            if name == "masked mixture":  # bits may all be masked, indices not
+                self.mask[:, 2], self.mask[0, :2] = True, False
         self.m = self.at(self.out, self.theta)
         if name == "squared":
             self.action = rng.standard_normal((N, 1))
@@ -215,6 +218,7 @@ CHOICES = {
     "bits": list(itertools.product((0, 1), repeat=3)),
     "masked bits": list(itertools.product((0, 1), repeat=3)),
     "masked product": list(itertools.product(range(3), range(2))),
+    "masked mixture": list(itertools.product((0, 1), (0, 1), range(3))),
 }
 
 
@@ -297,31 +301,154 @@ def test_masks_are_not_forgotten():
         Masked(Softmax(3)).at(np.zeros((2, 3)))
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_gaussians_against_integrals(kind, rng):
-    name = f"{kind} scaled"
-    case = Case(name, rng)
+every_gaussian = pytest.mark.parametrize(
+    "name", [f"{kind} {place}" for kind in KINDS for place in PLACEMENTS]
+)
+
+
+def moments_of(m):
+    return m.mean, np.exp(np.broadcast_to(m.log_std, m.mean.shape))
+
+
+@every_gaussian
+def test_gaussians_against_integrals(case):
+    """Of log densities, which are polynomials: quadrature is exact for them."""
     family, m, other = case.family, case.m, case.other
-    mean = m.mean
-    sigma = np.exp(np.broadcast_to(m.log_std, mean.shape))
+    (mean, sigma), (q_mean, q_sigma) = moments_of(m), moments_of(other)
     truth = stats.norm(mean, sigma).logpdf(case.action).sum(axis=1)
     np.testing.assert_allclose(family.log_prob(m, case.action), truth, rtol=1e-12)
-    np.testing.assert_allclose(
-        family.entropy(m), stats.norm(mean, sigma).entropy().sum(axis=1), rtol=1e-12
-    )
+    nodes, weights = np.polynomial.hermite_e.hermegauss(20)
+    x, weights = mean[..., None] + sigma[..., None] * nodes, weights / weights.sum()
+    log_p = stats.norm.logpdf(x, mean[..., None], sigma[..., None])
+    log_q = stats.norm.logpdf(x, q_mean[..., None], q_sigma[..., None])
+    entropy = -(log_p * weights).sum(axis=(1, 2))
+    np.testing.assert_allclose(family.entropy(m), entropy, rtol=1e-11)
+    kl = ((log_p - log_q) * weights).sum(axis=(1, 2))
+    np.testing.assert_allclose(family.kl(m, other), kl, rtol=1e-11)
+
+
+def test_a_divergence_by_adaptive_integration(rng):
+    """The same by a rule that knows nothing of Gaussians."""
+    case = Case("state_dependent bounded", rng)
+    (mean, sigma), (q_mean, q_sigma) = moments_of(case.m), moments_of(case.other)
     row, total = 2, 0.0
-    q_mean = other.mean[row]
-    q_sigma = np.exp(np.broadcast_to(other.log_std, mean.shape))[row]
     for j in range(2):
-        p, q = (
-            stats.norm(mean[row, j], sigma[row, j]),
-            stats.norm(q_mean[j], q_sigma[j]),
-        )
-        low, high = p.mean() - 12 * p.std(), p.mean() + 12 * p.std()
+        p = stats.norm(mean[row, j], sigma[row, j])
+        q = stats.norm(q_mean[row, j], q_sigma[row, j])
         total += integrate.quad(
-            lambda x, p=p, q=q: p.pdf(x) * (p.logpdf(x) - q.logpdf(x)), low, high
+            lambda x, p=p, q=q: p.pdf(x) * (p.logpdf(x) - q.logpdf(x)),
+            p.mean() - 12 * p.std(),
+            p.mean() + 12 * p.std(),
         )[0]
-    assert family.kl(m, other)[row] == pytest.approx(total, rel=1e-7)
+    assert case.family.kl(case.m, case.other)[row] == pytest.approx(total, rel=1e-7)
+
+
+@every_gaussian
+def test_gaussian_samples_have_the_moments(case):
+    """Within five standard errors; their mode is the mean."""
+    rng, n = np.random.default_rng(0), 4000
+    mean, sigma = moments_of(case.m)
+    drawn = np.stack([case.family.sample(case.m, rng) for _ in range(n)])
+    z = (drawn - mean) / sigma
+    assert np.abs(z.mean(axis=0)).max() < 5 / n**0.5
+    assert np.abs(z.var(axis=0) - 1).max() < 5 * (2 / n) ** 0.5
+    assert np.abs((z[..., 0] * z[..., 1]).mean(axis=0)).max() < 5 / n**0.5
+    assert np.array_equal(case.family.mode(case.m), mean)
+
+
+def test_squared_is_a_gaussian_of_variance_one_half(rng):
+    """Up to a constant of the density: likelihood, divergence and Fisher matrix."""
+    case = Case("squared", rng)
+    gaussian, theta = Gaussian(1, "fixed"), {"/log_std": np.full(1, 0.5 * np.log(0.5))}
+    m, other = gaussian.at(case.m, theta), gaussian.at(case.other, theta)
+    gap = gaussian.log_prob(m, case.action) - case.family.log_prob(case.m, case.action)
+    np.testing.assert_allclose(gap, -0.5 * np.log(np.pi), rtol=1e-12)
+    kl = gaussian.kl(m, other)
+    np.testing.assert_allclose(case.family.kl(case.m, case.other), kl, rtol=1e-12)
+    dout = rng.standard_normal((N, 1))
+    found = case.family.fisher(case.m, dout, {}, 0.7)[0]
+    np.testing.assert_allclose(found, gaussian.fisher(m, dout, {}, 0.7)[0], rtol=1e-12)
+    assert np.array_equal(case.family.mode(case.m), case.out)
+
+
+def test_a_product_is_its_parts_side_by_side(rng):
+    """A Gaussian, a softmax and bits: sums of theirs, and their samples' columns."""
+    case = Case("product", rng)
+    family, m = case.family, case.m
+    assert (family.width, family.size) == (2 + 3 + 2, 2 + 1 + 2)
+    assert family.shapes == {"/0/log_std": (2,)}
+    gaussian, index, bits = family.parts
+    own = {"/log_std": case.theta["/0/log_std"]}
+    outs = case.out[:, :2], case.out[:, 2:5], case.out[:, 5:]
+    parts = [
+        (gaussian, gaussian.at(outs[0], own), case.action[:, :2]),
+        (index, index.at(outs[1]), case.action[:, 2].astype(int)),
+        (bits, bits.at(outs[2]), case.action[:, 3:]),
+    ]
+    found = family.log_prob(m, case.action)
+    truth = sum(part.log_prob(x, a) for part, x, a in parts)
+    np.testing.assert_allclose(found, truth, rtol=1e-14)
+    truth = sum(part.entropy(x) for part, x, _ in parts)
+    np.testing.assert_allclose(family.entropy(m), truth, rtol=1e-14)
+    truth = np.concatenate([part.score(x, a)[0] for part, x, a in parts], axis=1)
+    np.testing.assert_allclose(family.score(m, case.action)[0], truth, rtol=1e-14)
+    assert case.action.dtype.kind == "f"  # an index and bits beside real numbers
+    modes = [part.mode(x).reshape(N, -1) for part, x, _ in parts]
+    np.testing.assert_array_equal(family.mode(m), np.concatenate(modes, axis=1))
+    draws, n = np.random.default_rng(0), 4000
+    drawn = np.stack([family.sample(m, draws) for _ in range(n)])
+    (mean, sigma), p = moments_of(parts[0][1]), parts[1][1].p
+    ones = 1 / (1 + np.exp(-outs[2]))
+    z = (drawn[..., :2] - mean) / sigma
+    assert np.abs(z.mean(axis=0)).max() < 5 / n**0.5
+    for i in range(3):
+        seen = (drawn[..., 2] == i).mean(axis=0)
+        assert (np.abs(seen - p[:, i]) < 5 * np.sqrt(p[:, i] / n)).all()
+    seen = drawn[..., 3:].mean(axis=0)
+    assert (np.abs(seen - ones) < 5 * np.sqrt(ones * (1 - ones) / n)).all()
+
+
+@every_case
+def test_fisher_is_the_hessian_of_the_mean_divergence_in_chainer(case, rng, xp):
+    """By double backprop, whose products the written-out ones stand for."""
+    family, send = case.family, xp.asarray
+    theta = {k: send(x) for k, x in case.theta.items()}
+    own = {k: chainer.Variable(theta[k]) for k in family.shapes}
+    out = chainer.Variable(send(case.out))
+    mask = None if case.mask is None else send(case.mask)
+    dist = Distribution(family, out, {**theta, **own}, mask)
+    variables = [out, *own.values()]
+    kl = F.mean(dist.copy().kl(dist))
+    grads = chainer.grad([kl], variables, enable_double_backprop=True)
+    tangents = [send(rng.standard_normal(x.shape)) for x in variables]
+    along = sum(F.sum(g * t) for g, t in zip(grads, tangents))
+    truth = chainer.grad([along], variables)
+    dtheta = dict(zip(own, tangents[1:]))
+    m = family.at(send(case.out), theta, mask)
+    found, found_own = family.fisher(m, tangents[0], dtheta, 1 / N)
+    close(to_cpu(found), to_cpu(truth[0].array))
+    for name, want in zip(own, truth[1:]):
+        close(to_cpu(found_own[name]), to_cpu(want.array))
+
+
+@pytest.mark.parametrize("name", [n for n in CASES if "masked" not in n])
+def test_a_row_without_a_batch_is_a_batch_of_one(case, name):
+    """As policies act: the same formulas, an axis less."""
+    rows = case.family.at(case.out[3:4], case.theta)
+    one = case.family.at(case.out[3], case.theta)
+    np.testing.assert_allclose(case.family.mode(one), case.family.mode(rows)[0])
+    if name != "squared":
+        drawn, alone = (
+            case.family.sample(x, np.random.default_rng(5)) for x in (rows, one)
+        )
+        np.testing.assert_allclose(alone, drawn[0])
+        assert np.asarray(alone).dtype == drawn.dtype
+
+
+@pytest.mark.parametrize("log_std", ["none", None])
+def test_unknown_kinds_are_named(log_std):
+    with pytest.raises(ValueError, match="expected log_std to be one of"):
+        Gaussian(2, log_std)
 
 
 def test_bounded_means_stay_within_and_units_scale(rng):

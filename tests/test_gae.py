@@ -6,9 +6,12 @@ from chainertrpo.data import (
     run_on,
     standardize,
 )
+from chainertrpo.numerics import moments
+from chainertrpo.numerics.moments import SCALES
 
 import numpy as np
 import pytest
+from chainer.backends.cuda import to_cpu
 
 GAMMAS = LAMBDAS = (0.0, 0.5, 0.97, 1.0)
 ends = pytest.mark.parametrize("terminal", [True, False], ids=["terminal", "cut"])
@@ -180,6 +183,25 @@ def test_standardised_constants_are_zero():
     for value in (0.1, -7.0, 1e30, 0.0):
         assert not standardize(np.full(99, value)).any()
     assert not standardize(np.ones(1)).any()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("by", sorted(SCALES))
+def test_in_any_scale(xp, rng, dtype, by):
+    """In place of the deviation; equal numbers and a single one are zeros, without ε."""
+    x = (5 + 3 * rng.standard_normal(100)).astype(dtype)
+    ddof = by != "std"
+    scale = np.std(x, ddof=ddof) ** (2 if by == "unbiased_variance" else 1)
+    found = moments.standardize(xp.asarray(x), 0.5, by)
+    assert found.dtype == dtype
+    truth = (x - x.mean(dtype="d")) / (scale + 0.5)
+    np.testing.assert_allclose(
+        to_cpu(found), truth, atol=1e-5 if dtype[-1] == "2" else 1e-12
+    )
+    for n in (1, 2, 99):
+        for value in (0.1, -7.0, 1e15, 0.0):
+            zeros = to_cpu(moments.standardize(xp.full(n, value, dtype), 0.0, by))
+            assert zeros.dtype == dtype and zeros.shape == (n,) and not zeros.any()
 
 
 def test_eps_is_added_to_the_deviation():

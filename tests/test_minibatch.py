@@ -4,6 +4,7 @@ import math
 
 from chainertrpo import ActorCritic, GaussianPolicy, GradientStep, ValueFunction
 from chainertrpo.policies import BoundedGaussianPolicy, ScaledGaussianPolicy, parts
+from chainertrpo.policies.network import ACTIVATIONS
 from chainertrpo.updates import CorrectedEps, minibatch
 from chainertrpo.updates.adam import can_be_flat
 
@@ -75,7 +76,7 @@ def state_of(model, optimizer):
     return found
 
 
-def run(made, settings, n_updates=3):
+def run(made, settings, n_updates=2):
     model, optimizer, batch = made
     step = GradientStep(**{"epochs": 2, "batch_size": 16, **settings})
     rng, reports = np.random.default_rng(0), []
@@ -122,6 +123,42 @@ def test_policies_that_know_bounds(float64, build, monkeypatch, kind, cls):
     through_graphs(monkeypatch)
     _, truth = run(build(kind, cls=cls), settings)
     assert_same(found, truth, 1e-9)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("kind", ["state_dependent", "categorical"])
+def test_every_activation(float64, build, monkeypatch, kind, activation):
+    """Of policy and values alike."""
+    settings = {"clip_eps": 0.2, "entropy_coef": 0.1, "beta": 2.0}
+    _, found = run(build(kind, activation=activation), settings, n_updates=2)
+    through_graphs(monkeypatch)
+    _, truth = run(build(kind, activation=activation), settings, n_updates=2)
+    assert_same(found, truth, 1e-9)
+
+
+class Same(GaussianPolicy):
+    """A subclass that computes what ours does: written out too."""
+
+
+class Through(GaussianPolicy):
+    """A subclass that may compute anything: through Chainer's graph."""
+
+    def forward(self, obs):
+        return super().forward(obs)
+
+
+@pytest.mark.parametrize("alone", [False, True], ids=["joint", "alone"])
+def test_subclasses(float64, build, alone):
+    """Both ways without any patch, of the same formulas: the same steps."""
+    settings, states = {"clip_eps": 0.2, "entropy_coef": 0.1, "beta": 2.0}, []
+    for cls, flat in ((GaussianPolicy, True), (Same, True), (Through, False)):
+        model, optimizer, batch = build("shared", alone)
+        policy = model if alone else model.policy
+        policy.__class__ = cls
+        assert written_out(model, optimizer) == flat
+        states.append(run((model, optimizer, batch), settings)[1])
+    for state in states[1:]:
+        assert_same(state, states[0], 1e-9)
 
 
 @every_kind

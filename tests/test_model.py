@@ -1,16 +1,23 @@
 """The products written out for our own MLPs, against the same truth as Chainer's."""
 
+import io
+
 from chainertrpo import GaussianPolicy
+from chainertrpo.data import Batch
 from chainertrpo.numerics import dense, flatten, named_params
-from chainertrpo.policies import parts
+from chainertrpo.policies import MLP, Policy, parts
+from chainertrpo.policies.families import Bernoulli, Gaussian, Product, Softmax
+from chainertrpo.policies.network import ACTIVATIONS
 from chainertrpo.updates import (
     Curvature,
     Linearized,
+    NaturalStep,
     Surrogate,
     TrustRegion,
     local_model,
 )
 
+import chainer
 import numpy as np
 import pytest
 from chainer.backends.cuda import to_cpu
@@ -24,6 +31,7 @@ every_memory = pytest.mark.parametrize(
     "memory", MEMORY, ids=["whole", "chunks", "anew"]
 )
 activations = pytest.mark.parametrize("activation", ["tanh", "relu"])
+every_activation = pytest.mark.parametrize("activation", ACTIVATIONS)
 
 
 @pytest.fixture
@@ -161,3 +169,67 @@ def test_both_makers_agree(build, rng, kind, curvature):
         assert float(abs(x - y).max()) < 1e-12 * float(abs(y).max())
     np.testing.assert_allclose(one.evaluate(theta), other.evaluate(theta), rtol=1e-10)
     assert one.gain == pytest.approx(other.gain, rel=1e-12)
+
+
+@every_activation
+@pytest.mark.parametrize("kind", ["state_dependent", "categorical"])
+def test_both_makers_agree_with_any_activation(build, rng, kind, activation):
+    """Written out and by double backprop, which has the Hessian of the mean KL."""
+    policy, plain, batch = build(kind, activation=activation, hidden=(5, 4))
+    values = Surrogate(0.3), TrustRegion()
+    one, other = (
+        local_model(policy, batch, values[0], Curvature(curvature), values[1])
+        for curvature in ("gauss_newton", "hessian")
+    )
+    v = policy.xp.asarray(rng.standard_normal(plain.theta.size))
+    theta = flatten(policy) + 0.1 * v
+    pairs = [(one.gradient, other.gradient), (one.product(v), other.product(v))]
+    for x, y in pairs:
+        assert float(abs(x - y).max()) < 1e-12 * float(abs(y).max())
+    np.testing.assert_allclose(one.evaluate(theta), other.evaluate(theta), rtol=1e-10)
+    truth = plain.gain_gradient(plain.theta, on_host(batch), 0.3)
+    assert np.abs(to_cpu(one.gradient) - truth).max() < 1e-11 * np.abs(truth).max()
+    product = plain.kl_hessian(plain.theta, to_cpu(batch.obs)) @ to_cpu(v)
+    assert np.abs(to_cpu(one.product(v)) - product).max() < 1e-9 * np.abs(product).max()
+
+
+FAMILIES = {
+    "bits": lambda: Bernoulli(3),
+    "by state": lambda: Product([Gaussian(1, "state_dependent"), Softmax(2)]),
+    "product": lambda: Product([Gaussian(2), Softmax(3), Bernoulli(2)]),
+}
+
+
+@pytest.mark.parametrize("build_family", FAMILIES.values(), ids=FAMILIES)
+def test_policies_of_any_family(float64, rng, xp, build_family):
+    """Both makers agree, a stored policy is the same one, and a step is accepted."""
+    family = build_family()
+
+    def made(seed):
+        own = {name[1:]: (-0.5, shape) for name, shape in family.shapes.items()}
+        mlp = MLP((4, 6, family.width), seed=seed)
+        policy = Policy(mlp, family, own)
+        return policy if xp is np else policy.to_device("@cupy:0")
+
+    policy, other = made(0), made(1)
+    obs = xp.asarray(rng.standard_normal((50, 4)))
+    action = family.sample(policy(obs)._m, xp.random.default_rng(0))
+    log_prob = policy(obs).log_prob(action).array
+    batch = Batch(obs, action, log_prob, xp.asarray(rng.standard_normal(50)), None)
+    values = Surrogate(0.3), TrustRegion()
+    one, two = (
+        local_model(policy, batch, values[0], Curvature(curvature), values[1])
+        for curvature in ("gauss_newton", "hessian")
+    )
+    v = xp.asarray(rng.standard_normal(flatten(policy).size))
+    theta = flatten(policy) + 0.1 * v
+    pairs = [(one.gradient, two.gradient), (one.product(v), two.product(v))]
+    for x, y in pairs:
+        assert float(abs(x - y).max()) < 1e-12 * float(abs(y).max())
+    np.testing.assert_allclose(one.evaluate(theta), two.evaluate(theta), rtol=1e-10)
+    assert NaturalStep(curvature=Curvature("gauss_newton"))(policy, batch).accepted
+    file = io.BytesIO()
+    chainer.serializers.save_npz(file, policy)
+    file.seek(0)
+    chainer.serializers.load_npz(file, other)
+    assert (flatten(other) == flatten(policy)).all()

@@ -4,7 +4,8 @@ import pickle
 
 from chainertrpo import GaussianPolicy
 from chainertrpo.numerics import at, flatten
-from chainertrpo.policies import DiagonalGaussian, on_host
+from chainertrpo.policies import MLP, DiagonalGaussian, OnHost, Policy, on_host
+from chainertrpo.policies.families import Bernoulli, Gaussian, Product, Softmax
 
 import chainer
 import numpy as np
@@ -145,3 +146,32 @@ def test_an_overridden_forward_goes_through_chainer(xp, rng):
         np.testing.assert_allclose(act(obs), truth, atol=2e-6)
         np.testing.assert_allclose(act(obs[:1]), truth[:1], atol=2e-6)
     assert (truth > 5).all()
+
+
+FAMILIES = {
+    "bits": lambda: Bernoulli(3),
+    "product": lambda: Product([Gaussian(2), Softmax(3), Bernoulli(2)]),
+    "by state": lambda: Product([Gaussian(1, "state_dependent"), Softmax(2)]),
+}
+
+
+@pytest.mark.parametrize("build", FAMILIES.values(), ids=FAMILIES)
+def test_policies_of_any_family_act_on_the_host(xp, rng, build):
+    """By rows and by batches; pickled, as for a worker."""
+    family = build()
+    own = {name[1:]: (-0.5, shape) for name, shape in family.shapes.items()}
+    policy = Policy(MLP((4, 6, family.width), seed=0), family, own)
+    if xp is not np:
+        policy.to_device("@cupy:0")
+    host = pickle.loads(pickle.dumps(on_host(policy)))
+    assert isinstance(host, OnHost)
+    assert {name for name, _ in policy.namedparams()} >= family.shapes.keys()
+    obs = rng.standard_normal((5, 4)).astype("f")
+    want = to_cpu(policy(xp.asarray(obs)).most_probable.array)
+    np.testing.assert_allclose(host.most_probable(obs), want, atol=2e-6)
+    np.testing.assert_allclose(host.most_probable(obs[2]), want[2], atol=2e-6)
+    drawn = host.sample(obs[1], np.random.default_rng(1))
+    row = host.sample(obs[1:2], np.random.default_rng(1))
+    assert drawn.dtype == row.dtype
+    np.testing.assert_allclose(drawn, row[0], atol=2e-6)
+    assert drawn.shape == (family.size,)

@@ -43,7 +43,8 @@ def test_lanes_hold_every_row_once_and_blocks_are_alike(n, most):
     x = np.empty(n)
     shards = row_shards(x, most)
     blocks = [block for shard in shards for block in shard]
-    rows = [np.arange(n)[block] for block in blocks]
+    everyone = np.arange(n)
+    rows = [everyone[block] for block in blocks]
     assert np.array_equal(np.concatenate(rows), np.arange(n))
     sizes = {len(r) for r in rows}
     assert max(sizes) - min(sizes) <= 1

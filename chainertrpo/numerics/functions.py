@@ -3,6 +3,8 @@
 Arithmetic is the same for all three; what is not has a name here.
 """
 
+import itertools
+
 import chainer.functions as F
 import numpy
 from chainer import Variable, backend
@@ -31,6 +33,15 @@ def join(parts):
     """Columns side by side."""
     xp = functions(parts[0])
     return F.concat(parts, axis=-1) if xp is F else xp.concatenate(parts, axis=-1)
+
+
+def split(x, sizes):
+    """So many columns each, the inverse of `join`."""
+    ends = list(itertools.accumulate(sizes))
+    if isinstance(x, Variable):
+        # The backward of a slice takes CuPy's deprecated scatter_add.
+        return F.split_axis(x, ends[:-1], x.ndim - 1)
+    return [x[..., end - n : end] for n, end in zip(sizes, ends)]
 
 
 def choose(x, index):

@@ -32,6 +32,7 @@ from chainertrpo.numerics.functions import (
     join,
     sigmoid,
     softplus,
+    split,
     total,
 )
 
@@ -176,7 +177,7 @@ class Gaussian(_Derivatives):
     def at(self, out, theta, mask=None):
         """N(μ, diag σ²) of each row."""
         if self.by_state:
-            mean, log_std = out[..., : self.size], out[..., self.size :]
+            mean, log_std = split(out, [self.size, self.size])
         else:
             mean, log_std = out, theta["/log_std"]
             if self.kind == "shared":
@@ -441,17 +442,11 @@ class Product(_Derivatives):
             for name, shape in part.shapes.items()
         }
 
-    def _cut(self, x, sizes):
-        start = 0
-        for n in sizes:
-            yield x[..., start : start + n]
-            start += n
-
     def _outputs(self, x):
-        return self._cut(x, [part.width for part in self.parts])
+        return split(x, [part.width for part in self.parts])
 
     def _actions(self, a):
-        columns = self._cut(a, [part.size or 1 for part in self.parts])
+        columns = split(a, [part.size or 1 for part in self.parts])
         for part, x in zip(self.parts, columns):
             yield x[..., 0].astype("i") if part.size is None else x
 

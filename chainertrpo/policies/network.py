@@ -179,6 +179,8 @@ class MLP:
         Of the parameters, by name.
     first : str
         The parameter whose columns belong to the columns of x.
+    kept_columns : int
+        Columns that a tape holds beside those of x; bounds what is kept of a batch.
     """
 
     carry_size = 0
@@ -199,6 +201,11 @@ class MLP:
         self.shapes = {}
         for (w, b), n_in, n_out in zip(self.layers, sizes, sizes[1:]):
             self.shapes.update({w: (n_out, n_in), b: (n_out,)})
+        self.kept_columns = 2 * sum(self.sizes[1:-1])
+
+    def named(self, name):
+        """The same network, whose parameters' names begin with `name`."""
+        return MLP(name, self.sizes, self.activation)
 
     def forward(self, theta, x, carry=None, starts=None, keep=True):
         """Run rows through the layers; the tape is None unless `keep`."""

@@ -7,7 +7,6 @@ which any derivative can be taken.
 
 import typing
 
-from chainertrpo.policies import network as networks
 from chainertrpo.policies.families import (
     Bounded,
     Free,
@@ -134,7 +133,7 @@ class Policy(chainer.Chain):
     Parameters
     ----------
     mlp : MLP
-        The network, a link; its last layer has ``family.width`` outputs.
+        A link whose ``network`` has ``family.width`` outputs; a subclass may have another.
     family : object
         One of `chainertrpo.policies.families`.
     own : dict of str to (float, tuple)
@@ -153,7 +152,7 @@ class Policy(chainer.Chain):
                 setattr(self, name, chainer.Parameter(*x))
         for name, x in (constants or {}).items():
             self.add_persistent(name, x)
-        self._network = networks.MLP("/mlp", mlp.network.sizes, mlp.activation)
+        self._network = mlp.network.named("/mlp")
 
     def forward(self, obs):
         """Return the distribution of actions.

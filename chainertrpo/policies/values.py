@@ -2,7 +2,6 @@
 
 from chainertrpo._renamed import renamed_attribute
 from chainertrpo.numerics.moments import merge
-from chainertrpo.policies import network as networks
 from chainertrpo.policies.families import Gaussian, Squared
 from chainertrpo.policies.models import MLP
 from chainertrpo.policies.policy import Part, computes_as
@@ -55,7 +54,7 @@ class ValueFunction(chainer.Chain):
                 self.log_std = chainer.Parameter(log_std_init, (1,))
         # What its MLP's outputs are fitted by; see `parts`.
         self.family = Squared() if log_std_init is None else Gaussian(1)
-        self._network = networks.MLP("/mlp", self.mlp.network.sizes, activation)
+        self._network = self.mlp.network.named("/mlp")
 
     @property
     def parts(self):

@@ -180,7 +180,7 @@ class Linearized:
             )
             for shard in shards
         ]
-        width = 2 * sum(part.network.sizes[1:-1])
+        width = part.network.kept_columns
         width += 0 if self.columns is None else len(self.columns)
         self._keep = len(obs) * width * obs.dtype.itemsize <= keep_bytes
         self._tapes = [None] * len(self.blocks)
