@@ -237,7 +237,7 @@ def test_plan_of_variants(tmp_path):
     for name, preset, changes, message in (
         ("../x", "npg", {}, "a variant's name"),
         ("x", "gpn", {}, "expected a preset of"),
-        ("x", "npg", {"stpe": {}}, "Did you mean step"),
+        ("x", "npg", {"polcy": {}}, "Did you mean policy"),
         ("x", "npg", {"step": {"maxkl": 1}}, "Did you mean max_kl"),
     ):
         with pytest.raises(ValueError, match=message):

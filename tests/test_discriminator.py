@@ -57,7 +57,7 @@ def test_rewards_are_stable_for_any_logit():
         reward_of(logit, "logd") + reward_of(logit, "gail"),
         atol=1e-12,
     )
-    with pytest.raises(ValueError, match="expected a reward form"):
+    with pytest.raises(ValueError, match="expected the reward form to be one of"):
         reward_of(logit, "wgan")
 
 

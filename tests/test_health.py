@@ -36,7 +36,7 @@ def test_a_policy_that_does_not_change(caplog, monkeypatch):
     agent = make_agent()
 
     def reject(policy, batch, optimizer, rng):
-        step = agent.IMPROVE(policy, batch, optimizer, rng)
+        step = agent.POLICY_STEP(policy, batch, optimizer, rng)
         return step._replace(reason="no_gain")
 
     agent.update(some_paths())

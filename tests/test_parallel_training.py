@@ -311,12 +311,12 @@ def test_a_policy_that_becomes_nan(tmp_path, caplog):
     agent = build()
 
     def improve(policy, batch, optimizer, rng):
-        step = agent.IMPROVE(policy, batch, optimizer, rng)
+        step = agent.POLICY_STEP(policy, batch, optimizer, rng)
         if agent.n_updates == 5:
             policy.log_std.array[...] = np.nan
         return step
 
-    agent.improve = improve
+    agent.policy_step = improve
     with pytest.raises(NotFiniteError, match="finite parameters, got NaN.*log_std"):
         train(tmp_path, agent=agent)
     newest = str(tmp_path / "checkpoints" / "400")

@@ -209,9 +209,9 @@ def rewrite(folder, change):
         (lambda x: x.pop("reach"), "Missing: half_range"),
         (
             lambda x: x.update(middle=np.zeros(3, "f")),
-            r"loc of shape \(2,\), got \(3,\)",
+            r"middle of shape \(2,\), got \(3,\)",
         ),
-        (lambda x: x["reach"].fill(np.nan), "finite numbers in half_range"),
+        (lambda x: x["reach"].fill(np.nan), "finite numbers in reach"),
     ],
 )
 def test_old_names_are_checked_as_new_ones_are(tmp_path, change, message):

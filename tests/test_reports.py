@@ -198,7 +198,7 @@ def test_a_damaged_run_gives_one_named_error_or_rows(tmp_path):
         ("eval_n_runs", 0, "expected eval_n_runs as int >= 1, got 0"),
         ("eval_n_runs", True, "expected eval_n_runs as int >= 1, got True"),
         ("changes", [], r"expected changes as dict, got \[\]"),
-        ("changes", {"stpe": {}}, "Did you mean step"),
+        ("changes", {"polcy": {}}, "Did you mean policy"),
         ("changes", {"step": 3}, "expected settings that exist"),
         ("preset", "gpn", "expected a preset of"),
         ("method", "dagger", "expected settings that exist"),

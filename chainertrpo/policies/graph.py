@@ -13,11 +13,11 @@ import numpy
 from chainer import Variable, as_variable, backend
 
 
-class _Global:
-    """The array module's global generator, which ChainerRL's ``set_random_seed`` seeds."""
+class _Legacy:
+    """A generator of NumPy's old interface, such as the array module's global one."""
 
-    def __init__(self, xp):
-        self._random = xp.random
+    def __init__(self, random):
+        self._random = random
 
     def standard_normal(self, shape, dtype):
         return self._random.standard_normal(shape).astype(dtype)
@@ -90,8 +90,10 @@ class Distribution:
         Variable
             Actions, without a graph.
         """
-        xp = backend.get_array_module(self.out.array)
-        return Variable(self.family.sample(self._m, rng or _Global(xp)))
+        if not hasattr(rng, "bit_generator"):
+            xp = backend.get_array_module(self.out.array)
+            rng = _Legacy(xp.random if rng is None else rng)
+        return Variable(self.family.sample(self._m, rng))
 
     def log_prob(self, x):
         """Log p(x).
