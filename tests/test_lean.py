@@ -402,6 +402,7 @@ def test_one_line_says_why(monkeypatch, caplog):
 
 
 def test_what_renders_is_not_lean(monkeypatch, caplog):
+    monkeypatch.setenv("MUJOCO_GL", "osmesa")  # nothing is drawn here
     env = make_env("Hopper-v4", 0, package=PACKAGE, render_mode="rgb_array")
     assert env.lean is None and env.steps == f"{PACKAGE}'s: not asked for"
     assert "renders" in why_not(env.env)

@@ -43,7 +43,7 @@ from chainertrpo.policies import (
     ValueFunction,
 )
 from chainertrpo.updates import GradientStep, NaturalStep, ValueFit
-from chainertrpo.updates.spelling import VALUES, merged, nested
+from chainertrpo.updates.spelling import FLAT, VALUES, merged, nested
 
 PRESETS = {**TRPO_PRESETS, **FAMILY_PRESETS, **PPO_PRESETS, **OUR_PRESETS}
 DEFAULT_PRESET = "chainerrl-reproduction"
@@ -189,7 +189,7 @@ def _check_names(part, values, target):
         if key not in names:
             raise ValueError(
                 f"expected keys of {part} among {names}, got {key!r}."
-                + _did_you_mean(key, names)
+                + _did_you_mean(key, [*names, *(FLAT if "region" in names else ())])
             )
 
 
