@@ -52,6 +52,10 @@ class _Derivatives:
 
     shapes = {}
 
+    def sum_log_prob(self, m, a):
+        """Σ log p(a) over the rows."""
+        return self.log_prob(m, a).sum()
+
     def pull(self, m, a, by_log_prob=0, by_entropy=0, by_kl=0, old=None):
         """See the module."""
         dout, own = self.score(m, a)
@@ -117,9 +121,10 @@ class Bounded(Free):
 class normal:  # noqa: N801 (a record)
     """μ, (N, A), and log σ, (N, A) or (A,), of the states of a batch."""
 
+    _precision, _z = None, (None, None)
+
     def __init__(self, mean, log_std, placed=None):
         self.mean, self.log_std, self.placed = mean, log_std, placed
-        self._precision, self._z = None, (None, None)
 
     @property
     def params(self):
@@ -186,13 +191,14 @@ class Gaussian(_Derivatives):
 
     def sample(self, m, rng):
         """μ + σε."""
-        mean, log_std = data(m.mean), data(m.log_std)
-        noise = rng.standard_normal(mean.shape, mean.dtype)
-        return mean + functions(mean).exp(log_std) * noise
+        noise = rng.standard_normal(m.mean.shape, m.mean.dtype)
+        noise *= functions(noise).exp(m.log_std)
+        noise += m.mean
+        return noise
 
     def mode(self, m):
         """μ."""
-        return data(m.mean)
+        return m.mean
 
     def log_prob(self, m, a):
         """−½ Σ ((a − μ)/σ)² − Σ log σ − ½ A log 2π."""
@@ -272,12 +278,17 @@ class Squared(_Derivatives):
 
     def mode(self, m):
         """The outputs."""
-        return data(m)
+        return m
 
     def log_prob(self, m, y):
         """−(y − out)²."""
         error = y - m
         return -total(error * error)
+
+    def sum_log_prob(self, m, y):
+        """−Σ(y − out)², by one product."""
+        error = (y - m).ravel()
+        return -error.dot(error)
 
     def kl(self, m, other):
         """(out − out')², as of N(out, ½)."""
@@ -286,6 +297,10 @@ class Squared(_Derivatives):
     def score(self, m, y):
         """2(y − out)."""
         return 2 * (y - m), {}
+
+    def pull(self, m, y, by_log_prob=0, by_entropy=0, by_kl=0, old=None):
+        """See the module: there is no entropy, and no divergence to pull."""
+        return (y - m) * (2 * _column(by_log_prob)), {}
 
     def fisher(self, m, dout, dtheta, weight):
         """2."""
@@ -298,9 +313,10 @@ class Squared(_Derivatives):
 class _Logits:
     """Logits, and what follows from them when it is asked for."""
 
+    _log_p = _p = None
+
     def __init__(self, logits):
         self.logits = logits
-        self._log_p = self._p = None
 
     @property
     def log_p(self):
@@ -333,13 +349,13 @@ class Softmax(_Derivatives):
 
     def sample(self, m, rng):
         """Gumbel-max: −log E with E exponential is a Gumbel variate."""
-        logits = data(m.logits)
+        logits = m.logits
         noise = functions(logits).log(rng.standard_exponential(logits.shape))
         return (logits - noise).argmax(axis=-1).astype("i")
 
     def mode(self, m):
         """The most probable index."""
-        return data(m.logits).argmax(axis=-1).astype("i")
+        return m.logits.argmax(axis=-1).astype("i")
 
     def log_prob(self, m, a):
         """Log p[a]."""
@@ -384,12 +400,12 @@ class Bernoulli(_Derivatives):
 
     def sample(self, m, rng):
         """1 where a uniform variate is below p."""
-        p = sigmoid(data(m))
+        p = sigmoid(m)
         return (rng.random(p.shape) < p).astype("i")
 
     def mode(self, m):
         """The more probable bits."""
-        return (data(m) > 0).astype("i")
+        return (m > 0).astype("i")
 
     def log_prob(self, m, a):
         """Σ a·out − log(1 + exp(out))."""

@@ -69,7 +69,7 @@ class Distribution:
     @property
     def most_probable(self):
         """The mode, a Variable without a graph."""
-        return Variable(self.family.mode(self._m))
+        return Variable(self.family.mode(self._detached()))
 
     @property
     def entropy(self):
@@ -93,7 +93,7 @@ class Distribution:
         if not hasattr(rng, "bit_generator"):
             xp = backend.get_array_module(self.out.array)
             rng = _Legacy(xp.random if rng is None else rng)
-        return Variable(self.family.sample(self._m, rng))
+        return Variable(self.family.sample(self._detached(), rng))
 
     def log_prob(self, x):
         """Log p(x).
@@ -137,6 +137,11 @@ class Distribution:
         out = self.out.array.copy()
         return Distribution(self.family, out, theta, self._mask)
 
+    def _detached(self):
+        """What the outputs stand for, as arrays."""
+        theta = {name: chainer.as_array(x) for name, x in self._theta.items()}
+        return self.family.at(self.out.array, theta, self._mask)
+
     def fisher(self, tangents, weight=1.0):
         """The Fisher matrix of the mean over states, in `params`, times a tangent.
 
@@ -155,8 +160,7 @@ class Distribution:
         family, n = self.family, len(tangents[0])
         if hasattr(self._m, "fisher"):
             return self._m.fisher(tangents, weight / n)
-        theta = {name: chainer.as_array(x) for name, x in self._theta.items()}
-        m = family.at(self.out.array, theta, self._mask)
+        m = self._detached()
         dtheta = dict(zip(family.shapes, tangents[1:]))
         out, own = family.fisher(m, tangents[0], dtheta, weight / n)
         return [out, *(own[name] for name in family.shapes)]
@@ -183,6 +187,9 @@ class DiagonalGaussian(Distribution):
         self.family = Gaussian(mean.shape[1])
         self.out, self._m = mean, normal(mean, log_std)
         self.params = self._m.params
+
+    def _detached(self):
+        return normal(*(x.array for x in self.params))
 
     def copy(self):
         """The same distributions, detached from the graph and owning their arrays.

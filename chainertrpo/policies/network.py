@@ -226,7 +226,15 @@ class MLP:
 
     def step(self, theta, x, carry=None):
         """Rows to act on, (S,) or (E, S)."""
-        return self.forward(theta, x, keep=False)[0], carry
+        xp, apply = functions(x), ACTIVATIONS[self.activation].apply
+        *hidden, (w, b) = self.layers
+        for w_hidden, b_hidden in hidden:
+            x = x.dot(theta[w_hidden].T)
+            x += theta[b_hidden]
+            x = apply(xp, x, x)
+        x = x.dot(theta[w].T)
+        x += theta[b]
+        return x, carry
 
     def graph(self, theta, x):
         """The same of Variables, through Chainer's functions."""

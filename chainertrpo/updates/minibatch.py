@@ -118,6 +118,10 @@ class _ClosedHead:
         """Log p of actions in these rows, an array."""
         return self.family.log_prob(self.m, action)
 
+    def sum_log_prob(self, action):
+        """Σ log p of actions over these rows."""
+        return self.family.sum_log_prob(self.m, action)
+
     def old(self, batch, index):
         """What the head said of rows of a batch at the parameters before."""
         if self._old is None:
@@ -186,6 +190,10 @@ class _GraphHead:
     def log_prob(self, action):
         """Log p of actions in these rows, an array."""
         return self._dist.log_prob(action).array
+
+    def sum_log_prob(self, action):
+        """Σ log p of actions over these rows."""
+        return self.log_prob(action).sum()
 
     def old(self, batch, index):
         """What the head said of rows of a batch at the parameters before."""

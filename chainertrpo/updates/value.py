@@ -140,7 +140,7 @@ def regression(obs, target):
         (head, *_), wanted = heads, target[rows]
         head.at(obs[rows])
         share = -1 / len(rows)
-        loss = head.log_prob(wanted).sum() * share
+        loss = head.sum_log_prob(wanted) * share
         head.pull(wanted, by_log_prob=share)
         return (loss,)
 
