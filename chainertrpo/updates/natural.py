@@ -214,7 +214,7 @@ class NaturalStep:
     def _minibatches(self, policy, batch, rng):
         """Steps of length δ from shuffled minibatches, one after the other."""
         schedule, theta = self.schedule, flatten(policy)
-        old = said(policy, batch.obs, batch.mask)
+        old = said(policy, batch.obs, batch.mask, theta)  # policy.log_std moves
         steps, kl, reason = 0, 0.0, ACCEPTED
         try:
             for _ in range(schedule.epochs):
