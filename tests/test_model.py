@@ -213,7 +213,7 @@ def test_policies_of_any_family(float64, rng, xp, build_family):
 
     policy, other = made(0), made(1)
     obs = xp.asarray(rng.standard_normal((50, 4)))
-    action = family.sample(policy(obs)._m, xp.random.default_rng(0))
+    action = family.sample(policy(obs)._detached(), xp.random.default_rng(0))
     log_prob = policy(obs).log_prob(action).array
     batch = Batch(obs, action, log_prob, xp.asarray(rng.standard_normal(50)), None)
     values = Surrogate(0.3), TrustRegion()

@@ -18,12 +18,19 @@ from test_examples import TRAIN, run
 
 ROOT = HERE.parent
 ENDLESS = """
-import gymnasium, numpy, sys, time
+import numpy, sys, time
+
+try:
+    import gymnasium as gym
+    from gymnasium import register
+except ImportError:
+    import gym
+    from gym.envs.registration import register
 
 
-class Endless(gymnasium.Env):
-    observation_space = gymnasium.spaces.Box(-9, 9, (2,), numpy.float32)
-    action_space = gymnasium.spaces.Box(-1, 1, (1,), numpy.float32)
+class Endless(gym.Env):
+    observation_space = gym.spaces.Box(-9, 9, (2,), numpy.float32)
+    action_space = gym.spaces.Box(-1, 1, (1,), numpy.float32)
     length, pause, after = None, 0.0, None
 
     def reset(self, *, seed=None, options=None):
@@ -52,7 +59,7 @@ class SlowAndEndless(Endless):
 
 
 for name in ("Endless", "Leaving", "Slow", "SlowAndEndless"):
-    gymnasium.register(f"Own/{name}-v0", entry_point=f"endless:{name}")
+    register(f"Own/{name}-v0", entry_point=f"endless:{name}")
 """
 QUICK = ["--trpo-update-interval", 100, "--hidden-sizes", 8, "--eval-n-runs", 1]
 

@@ -64,7 +64,10 @@ def kind_of(source):
     try:
         with zipfile.ZipFile(source) as archive:
             names = {name.rpartition(".npy")[0] for name in archive.namelist()}
-    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+    except (FileNotFoundError, PermissionError):
+        raise
+    # Before Python 3.9 a damaged archive can be an OSError too.
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError) as error:
         got = f"a file that begins with {start!r}"
         raise BadFileError(_expected(source, got)) from error
     for kind, needed in _ARRAYS.items():
