@@ -64,9 +64,7 @@ def kind_of(source):
     try:
         with zipfile.ZipFile(source) as archive:
             names = {name.rpartition(".npy")[0] for name in archive.namelist()}
-    except (FileNotFoundError, PermissionError):
-        raise
-    # Before Python 3.9 a damaged archive can be an OSError too.
+    # It can be opened; before Python 3.9 a damaged archive can be an OSError too.
     except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError) as error:
         got = f"a file that begins with {start!r}"
         raise BadFileError(_expected(source, got)) from error
