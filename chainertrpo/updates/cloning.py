@@ -62,7 +62,31 @@ class Cloning:
 
     @single_blas_thread()
     def __call__(self, policy, optimizer, obs, action, rng):
-        """Fit a policy in place."""  # noqa: DOC501
+        """Fit a policy in place.
+
+        Parameters
+        ----------
+        policy : chainer.Link
+            Observations -> distribution.
+        optimizer : chainer.Optimizer
+            Set up with `policy`.
+        obs : array, shape (N, S), float32
+            On the host, normalised as the policy's.
+        action : array, shape (N, A) or (N,)
+            The expert's.
+        rng : numpy.random.Generator
+            Of the split and the shuffling.
+
+        Returns
+        -------
+        CloningReport
+            With the losses of the parameters that were kept.
+
+        Raises
+        ------
+        FloatingPointError
+            The loss is not finite; the policy is as it was.
+        """
         order = rng.permutation(len(obs))
         held = int(self.validation * len(obs))
         train, test = order[held:], order[:held]

@@ -139,7 +139,25 @@ class GradientStep:
 
     @single_blas_thread()
     def __call__(self, model, batch, optimizer, rng):
-        """Improve a policy in place, and a value function that comes with it."""
+        """Improve a policy in place, and a value function that comes with it.
+
+        Parameters
+        ----------
+        model : chainer.Link
+            Observations -> distribution, or (distribution, values).
+        batch : Batch
+            On the model's device.
+        optimizer : chainer.Optimizer
+            Set up with `model`.
+        rng : numpy.random.Generator
+            Of the shuffling.
+
+        Returns
+        -------
+        GradientReport
+            If a loss is not finite, model and optimiser are left as they were, bit for
+            bit; so they are by an exception.
+        """
         n = len(batch.obs)
         size = self.batch_size or n
         rows = model.device.send(minibatches(n, size, self.epochs, rng))

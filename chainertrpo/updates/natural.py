@@ -118,7 +118,25 @@ class NaturalStep:
 
     @single_blas_thread()
     def __call__(self, policy, batch, optimizer=None, rng=None):
-        """Improve a policy in place."""
+        """Improve a policy in place.
+
+        Parameters
+        ----------
+        policy : chainer.Link
+            Observations -> distribution; only functions with second derivatives.
+        batch : Batch
+            On the policy's device.
+        optimizer : None
+            Not used.
+        rng : numpy.random.Generator, optional
+            Of minibatches and of a solver's random start; else nothing is drawn.
+
+        Returns
+        -------
+        StepReport
+            Without acceptance the parameters are what they were, bit for bit.  Of several
+            steps it is the last accepted one's; of minibatches that of the whole batch.
+        """
         # What is not finite is a reason in the report; NumPy need not warn of it too.
         with numpy.errstate(over="ignore", invalid="ignore"):
             if hasattr(self.schedule, "rows"):

@@ -83,7 +83,29 @@ class NaturalFit:
             positive("variance", self.variance)
 
     def __call__(self, vf, optimizer, batch, rng):
-        """Fit a value function in place."""  # noqa: DOC501
+        """Fit a value function in place.
+
+        Parameters
+        ----------
+        vf : chainer.Link
+            Observations -> values of shape (N, 1) or (N,).
+        optimizer : None
+            Not used.
+        batch : Batch
+            On the device of `vf`.
+        rng : numpy.random.Generator
+            For a step that draws.
+
+        Returns
+        -------
+        FitReport
+            Steps taken, and the mean squared error before.
+
+        Raises
+        ------
+        FloatingPointError
+            That error is not finite.
+        """
         target = batch.value_target
         with with_target_stats(vf, target):
             return self._fit(vf, target, batch, rng)

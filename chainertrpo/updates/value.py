@@ -114,7 +114,29 @@ class ValueFit:
 
     @single_blas_thread()
     def __call__(self, vf, optimizer, batch, rng):
-        """Fit a value function in place."""  # noqa: DOC501
+        """Fit a value function in place.
+
+        Parameters
+        ----------
+        vf : chainer.Link
+            Observations -> values of shape (N, 1) or (N,).
+        optimizer : chainer.Optimizer
+            Set up with `vf`.
+        batch : Batch
+            On the device of `vf`.
+        rng : numpy.random.Generator
+            Of the shuffling.
+
+        Returns
+        -------
+        FitReport
+            The number of steps and the mean loss.
+
+        Raises
+        ------
+        FloatingPointError
+            The loss is not finite.
+        """
         size = self.batch_size or len(batch.obs)
         rows = minibatches(len(batch.obs), size, self.epochs, rng)
         rows = vf.device.send(rows)
