@@ -1,6 +1,6 @@
 """Sums over the processes that share a batch; here there is one.
 
-Every sum over rows that an update needs goes through `sum`, every largest value through
+The sums over rows of a natural step go through `sum`, its largest values through
 `largest`.  With one process both are the identity.
 """
 

@@ -9,6 +9,7 @@ from chainertrpo.numerics import flatten
 from chainertrpo.updates import (
     clipped_surrogate,
     likelihood,
+    said,
     surrogate,
     value_loss,
 )
@@ -298,3 +299,38 @@ def test_refuses_what_cannot_work(settings, message):
         GradientStep(**settings)
     with pytest.raises(dataclasses.FrozenInstanceError):
         GradientStep().epochs = 3
+
+
+@pytest.mark.parametrize("chunk_rows", [7, 25_000])
+def test_links_of_any_kind_are_looked_at_in_chunks(make_policy, make_batch, chunk_rows):
+    """The memory that a link of a user needs does not grow with the batch."""
+    policy = make_policy("state_dependent")
+    batch, most = make_batch(policy, n=50), []
+
+    def forward(obs, own=policy.forward):
+        if not chainer.config.enable_backprop:
+            most.append(len(obs))
+        return own(obs)
+
+    twin = make_policy("state_dependent")
+    policy.forward = forward
+    step = GradientStep(
+        epochs=2, batch_size=10, chunk_rows=chunk_rows, stop_kl=9.0, stop_on="log_ratio"
+    )
+    reports = [
+        step(link, batch, adam(link), np.random.default_rng(0))
+        for link in (policy, twin)
+    ]
+    assert max(most) <= chunk_rows and most
+    assert reports[0].kl == pytest.approx(reports[1].kl, rel=1e-3)
+
+
+def test_what_was_said_does_not_move_with_the_policy(make_policy, make_batch):
+    policy = make_policy("state_independent")
+    batch = make_batch(policy, n=20)
+    before = said(policy, batch.obs)
+    entropy, log_prob = before.entropy(), before.log_prob(batch.action)
+    for param in policy.params():
+        param.array += 0.5
+    assert np.array_equal(before.entropy(), entropy)
+    assert np.array_equal(before.log_prob(batch.action), log_prob)

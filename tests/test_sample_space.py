@@ -211,11 +211,29 @@ def test_what_is_not_accepted_leaves_everything(build, rng, monkeypatch, case):
     assert np.array_equal(to_cpu(flatten(policy)), to_cpu(before))
 
 
+@every_kind
+@pytest.mark.parametrize("side", ["old_new", "new_old"])
+@pytest.mark.parametrize("over", ["mean", "max"])
+def test_the_divergence_is_the_regions(build, make_policy, kind, side, over):
+    policy, batch = build(kind, n=48)
+    region = TrustRegion(1e-3, over=over, side=side)
+    step = dataclasses.replace(MANY, region=region)
+    report = step(policy, batch, rng=np.random.default_rng(4))
+    plain, there = PlainPolicy(make_policy(kind)), to_cpu(flatten(policy))
+    ends = (plain.theta, there) if side == "old_new" else (there, plain.theta)
+    rows = plain.kl(*ends, to_cpu(batch.obs))
+    assert report.kl == pytest.approx(getattr(rows, over)(), rel=1e-8)
+
+
 def test_what_it_needs_is_said():
-    with pytest.raises(ValueError, match="Curvature\\('scores'\\) and entropy_coef=0"):
+    with pytest.raises(ValueError, match="Curvature\\('scores'\\) of every row and entropy"):
         NaturalStep(solver=Gram())
-    with pytest.raises(ValueError, match="Curvature\\('scores'\\) and entropy_coef=0"):
+    with pytest.raises(ValueError, match="Curvature\\('scores'\\) of every row and entropy"):
         NaturalStep(Surrogate(0.1), SCORES, Gram())
+    with pytest.raises(ValueError, match="stride 5"):
+        NaturalStep(curvature=Curvature("scores", stride=5), solver=Gram())
+    with pytest.raises(ValueError, match="per_dimension=False with Minibatches"):
+        NaturalStep(curvature=Curvature(per_dimension=True), schedule=Minibatches())
     with pytest.raises(ValueError, match="rows .* >= 2"):
         Minibatches(rows=1)
     with pytest.raises(ValueError, match="target_kl .* > 0"):

@@ -5,14 +5,12 @@ from chainertrpo.updates.cloning import Cloning, CloningReport
 from chainertrpo.updates.compatible import compatible_weights, score_product
 from chainertrpo.updates.discriminator import Discriminator, DiscriminatorReport
 from chainertrpo.updates.gradient import GradientReport, GradientStep
+from chainertrpo.updates.linearized import Linearized, outputs
 from chainertrpo.updates.model import (
-    Linearized,
     LocalModel,
     kl_gauss_newton,
     kl_hessian,
     local_model,
-    outputs,
-    said,
 )
 from chainertrpo.updates.natural import NaturalStep, StepReport
 from chainertrpo.updates.natural_fit import NaturalFit
@@ -33,6 +31,7 @@ from chainertrpo.updates.reward_forms import (
     TerminationBiasWarning,
     reward_of,
 )
+from chainertrpo.updates.said import said
 from chainertrpo.updates.schedule import Minibatches, OnePerBatch, Repeats
 from chainertrpo.updates.search import Backtrack
 from chainertrpo.updates.solver import CG, Gram

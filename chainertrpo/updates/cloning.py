@@ -8,7 +8,7 @@ from chainertrpo._threads import single_blas_thread
 from chainertrpo.data.pieces import minibatches
 from chainertrpo.numerics import at, flatten
 from chainertrpo.updates.minibatch import descend
-from chainertrpo.updates.model import said
+from chainertrpo.updates.said import said
 from chainertrpo.updates.value import regression
 
 import numpy

@@ -9,8 +9,8 @@ from chainertrpo.numerics import named_params
 from chainertrpo.policies import MLP
 from chainertrpo.policies.families import Bernoulli
 from chainertrpo.policies.policy import Part, computes_as
+from chainertrpo.updates.linearized import outputs
 from chainertrpo.updates.minibatch import descend
-from chainertrpo.updates.model import outputs
 from chainertrpo.updates.pairs import PairEncoder
 from chainertrpo.updates.reward_forms import reward_of, warn_of_termination_bias
 

@@ -10,8 +10,8 @@ from chainertrpo.data.pieces import minibatches, take
 from chainertrpo.numerics import ACCEPTED, flatten
 from chainertrpo.numerics.moments import SCALES, standardize
 from chainertrpo.updates.minibatch import descend
-from chainertrpo.updates.model import said
 from chainertrpo.updates.objectives import Surrogate, squared_errors
+from chainertrpo.updates.said import said
 from chainertrpo.updates.target import check_target
 
 import numpy
@@ -166,7 +166,9 @@ class GradientStep:
         try:
             # What is not finite is a reason in the report; NumPy need not warn of it too.
             with numpy.errstate(over="ignore", invalid="ignore"):
-                for epoch in range(1, self.epochs + 1):
+                # Where nothing stops it early all epochs are one descent.
+                first = 1 if self.stop_kl else self.epochs
+                for epoch in range(first, self.epochs + 1):
                     last = epoch == self.epochs or self._is_far(model, batch)
                     # A minibatch that runs over the end of an epoch belongs to it.
                     ends = len(losses), math.ceil(epoch * n / size)
@@ -178,8 +180,8 @@ class GradientStep:
                         theta,
                     )
                     if last or (self.stop_kl and self.stop_on == "divergence"):
-                        old = old or said(model, batch.obs, batch.mask, theta)
-                        now = said(model, batch.obs, batch.mask)
+                        old = old or self._said(model, batch, theta)
+                        now = self._said(model, batch)
                         kl = float(old.kl(now).mean())
                         last = last or kl > self.stop_kl
                     if last:
@@ -255,11 +257,14 @@ class GradientStep:
         values.pull(part.value_target[:, None], by_log_prob=moves * weight)
         return loss, errors.sum() * (1 / n)
 
+    def _said(self, model, batch, theta=None):
+        return said(model, batch.obs, batch.mask, theta, self.chunk_rows)
+
     def _is_far(self, model, batch):
         """Whether E[log π_old − log π] over the batch says that this is the last epoch."""
         if self.stop_kl is None or self.stop_on != "log_ratio":
             return False
-        log_prob = said(model, batch.obs, batch.mask).log_prob(batch.action)
+        log_prob = self._said(model, batch).log_prob(batch.action)
         return float((batch.log_prob - log_prob).mean()) > self.stop_kl
 
 

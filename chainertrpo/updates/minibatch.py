@@ -16,7 +16,7 @@ from chainertrpo.policies import parts
 from chainertrpo.policies.families import Squared
 from chainertrpo.policies.graph import Distribution
 from chainertrpo.updates.adam import FlatAdam, can_be_flat
-from chainertrpo.updates.model import outputs
+from chainertrpo.updates.linearized import outputs
 
 import chainer
 import chainer.functions as F

@@ -10,9 +10,11 @@ from chainertrpo.data.pieces import take
 from chainertrpo.numerics import ACCEPTED, at, backtrack, flatten
 from chainertrpo.numerics.moments import standardize
 from chainertrpo.policies import parts
-from chainertrpo.updates.model import LocalModel, local_model, said, samples_of
+from chainertrpo.updates.linearized import samples_of
+from chainertrpo.updates.model import LocalModel, local_model
 from chainertrpo.updates.objectives import Likelihood, Surrogate
 from chainertrpo.updates.region import Curvature, TrustRegion
+from chainertrpo.updates.said import said
 from chainertrpo.updates.schedule import Minibatches, Repeats
 from chainertrpo.updates.search import SMALLEST, Backtrack, Trial, check_finite
 from chainertrpo.updates.solver import CG, Gram
@@ -104,13 +106,18 @@ class NaturalStep:
     def __post_init__(self):
         """Raise a ValueError for values that cannot work."""  # noqa: DOC501
         whole("chunk_rows", self.chunk_rows, 1)
-        if self.solver.in_sample_space and (
-            self.curvature.kind != "scores" or self.objective.entropy_coef
-        ):
+        kind, stride = self.curvature.kind, self.curvature.stride
+        c = self.objective.entropy_coef
+        if self.solver.in_sample_space and (kind, stride, c) != ("scores", 1, 0):
             raise ValueError(
-                "expected Curvature('scores') and entropy_coef=0 with the solver Gram, got "
-                f"{self.curvature.kind!r} and {self.objective.entropy_coef}. Use CG for "
-                "others."
+                "expected Curvature('scores') of every row and entropy_coef=0 with the "
+                f"solver Gram, got {kind!r}, stride {stride} and {c}. Use CG for others."
+            )
+
+        if hasattr(self.schedule, "rows") and self.curvature.per_dimension:
+            raise ValueError(
+                "expected per_dimension=False with Minibatches, got True: their target_kl "
+                "is the divergence of whole actions. Divide it instead."
             )
 
     def check(self, model, optimizer):
@@ -181,7 +188,7 @@ class NaturalStep:
         region = dataclasses.replace(self.region, max_kl=max_kl)
         return dataclasses.replace(self, region=region)
 
-    def _length(self, quadratic, n=1):
+    def _length(self, quadratic, n):
         region = self.region
         return n * (region.step_size or 0) or math.sqrt(
             2 * n * region.max_kl / (quadratic + region.eps)
@@ -232,7 +239,7 @@ class NaturalStep:
     def _minibatches(self, policy, batch, rng):
         """Steps of length δ from shuffled minibatches, one after the other."""
         schedule, theta = self.schedule, flatten(policy)
-        old = said(policy, batch.obs, batch.mask, theta)  # policy.log_std moves
+        old = said(policy, batch.obs, batch.mask, chunk_rows=self.chunk_rows)
         steps, kl, reason = 0, 0.0, ACCEPTED
         try:
             for _ in range(schedule.epochs):
@@ -244,11 +251,11 @@ class NaturalStep:
                     if reason not in (ACCEPTED, "zero_gradient"):
                         break
                     steps += reason == ACCEPTED
-                now = said(policy, batch.obs, batch.mask)
-                kl = float(old.kl(now).mean())
-                if reason not in (ACCEPTED, "zero_gradient"):
-                    break
-                if not kl <= 2 * schedule.target_kl:
+                now = said(policy, batch.obs, batch.mask, chunk_rows=self.chunk_rows)
+                kl = self._divergence(old, now)
+                if reason not in (ACCEPTED, "zero_gradient") or not (
+                    kl <= 2 * schedule.target_kl
+                ):
                     break
             gain = self._gain(now, batch) - self._gain(old, batch)
             trial = Trial(gain, kl)
@@ -289,12 +296,18 @@ class NaturalStep:
         way = self.solver.direction(model, self.curvature.damping, 1, rng)
         if way.reason:
             return way.reason
-        with at(
-            policy, flatten(policy) + self._length(way.quadratic) * way.x
-        ) as commit:
+        step = self._length(way.quadratic, 1) * way.x
+        with at(policy, flatten(policy) + step) as commit:
             commit()
         return ACCEPTED
 
+    def _divergence(self, old, now):
+        """Of the region, over the whole batch."""
+        side = self.region.side
+        rows = old.kl(now) if side == "old_new" else now.kl(old)
+        return float(rows.mean() if self.region.over == "mean" else rows.max())
+
     def _gain(self, said_of, batch):
         rows, _ = self.objective.rows(said_of.log_prob(batch.action), batch)
-        return float(rows.mean())
+        c = self.objective.entropy_coef
+        return float(rows.mean()) + (c * float(said_of.entropy().mean()) if c else 0)
