@@ -101,4 +101,7 @@ def take(batch, rows):
     Batch
         Of these rows.
     """
-    return batch._make(None if x is None else x[rows] for x in batch)
+    if isinstance(rows, slice):
+        return batch._make(None if x is None else x[rows] for x in batch)
+    # Half the time of x[rows].
+    return batch._make(None if x is None else x.take(rows, axis=0) for x in batch)

@@ -174,7 +174,7 @@ class Gaussian(_Derivatives):
                 f"expected log_std to be one of {sorted(LOG_STD)}, got {log_std!r}."
             )
         self.size, self.kind, self.placement = size, log_std, placement
-        self.by_state = log_std == "state_dependent"
+        self.by_state, self.shared = log_std == "state_dependent", log_std == "shared"
         self.width = 2 * size if self.by_state else size
         own = {"state_independent": size, "shared": 1}.get(log_std)
         self.shapes = {} if own is None else {"/log_std": (own,)}
@@ -185,7 +185,7 @@ class Gaussian(_Derivatives):
             mean, log_std = split(out, [self.size, self.size])
         else:
             mean, log_std = out, theta["/log_std"]
-            if self.kind == "shared":
+            if self.shared:
                 log_std = functions(log_std).broadcast_to(log_std, (self.size,))
         return normal(*self.placement.place(mean, log_std, theta))
 
@@ -243,7 +243,7 @@ class Gaussian(_Derivatives):
             by_mean = by_mean * slope
         if self.by_state:
             return join([by_mean, by_log_std]), {}
-        if self.kind == "shared":
+        if self.shared:
             by_log_std = by_log_std.sum(axis=1, keepdims=True)
         return by_mean, {"/log_std": by_log_std} if self.shapes else {}
 
@@ -260,7 +260,7 @@ class Gaussian(_Derivatives):
         out = dout * (metric * weight)
         if not self.shapes:
             return out, {}
-        rows = len(dout) * (n if self.kind == "shared" else 1)
+        rows = len(dout) * (n if self.shared else 1)
         return out, {"/log_std": dtheta["/log_std"] * (2 * weight * rows)}
 
 

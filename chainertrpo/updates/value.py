@@ -159,8 +159,8 @@ def regression(obs, target):
     """The loss −E[log p(target)] of minibatches, for `descend`."""
 
     def loss(heads, rows):
-        (head, *_), wanted = heads, target[rows]
-        head.at(obs[rows])
+        head, wanted = heads[0], target.take(rows, axis=0)
+        head.at(obs.take(rows, axis=0))
         share = -1 / len(rows)
         loss = head.sum_log_prob(wanted) * share
         head.pull(wanted, by_log_prob=share)
