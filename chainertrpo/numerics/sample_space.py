@@ -102,7 +102,7 @@ def solve_shifted(k, w, shift):
         # CuPy's decomposition does not raise.
         if y is not None and (xp is numpy or bool(xp.isfinite(y).all())):
             return SampleSolution(y, shift)
-        if attempt == TRIES or not bool(xp.isfinite(k).all()):
+        if attempt == TRIES or not all(bool(xp.isfinite(x).all()) for x in (k, w)):
             break
         shift *= MORE
         warnings.warn(
