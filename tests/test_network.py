@@ -67,7 +67,7 @@ def test_outputs_and_tangents_are_those_of_complex_steps(made, activation):
     assert error(out, truth.real) < 1e-14
     tangent = network.jvp(tape, views(dtheta, network.shapes))
     assert error(tangent, truth.imag / STEP) < 1e-12
-    acted, _ = network.step(views(theta, network.shapes), x)
+    acted, _ = network.acting(views(theta, network.shapes))(x)
     assert error(acted, out) == 0
 
 

@@ -63,7 +63,7 @@ class Batch(typing.NamedTuple):
     mask: typing.Any = None
 
 
-LARGEST_REWARD = float(numpy.finfo(numpy.float32).max)
+LARGEST = float(numpy.finfo(numpy.float32).max)
 
 
 class BadObservationError(ValueError):
@@ -90,26 +90,21 @@ def as_observation(obs, where=""):
     BadObservationError
         It holds no numbers, or one that is not finite, which is named.
     """
-    if getattr(obs, "dtype", None) == numpy.float32:
-        x = numpy.array(obs)
-    else:
-        x = numpy.asarray(obs)
-        if x.dtype.kind not in "fiub":
-            raise BadObservationError(
-                f"expected numbers as observations, got {x.dtype}"
-                f"{' of ' + where if where else ''}. Turn them into an array of floats."
-            )
-        with numpy.errstate(over="ignore"):  # beyond float32 is infinite, and refused
-            x = x.astype(numpy.float32)
-    flat = x.ravel()
-    if not numpy.isfinite(flat).all():
-        i = int(numpy.flatnonzero(~numpy.isfinite(flat))[0])
+    x = numpy.asarray(obs)
+    if x.dtype.kind not in "fiub":
         raise BadObservationError(
-            f"expected finite observations, got {flat[i]} in component {i}"
+            f"expected numbers as observations, got {x.dtype}"
+            f"{' of ' + where if where else ''}. Turn them into an array of floats."
+        )
+    good = numpy.abs(x) <= LARGEST  # beyond float32 is infinite there; NaN is not <=
+    if not good.all():
+        i = int(numpy.flatnonzero(~good.ravel())[0])
+        raise BadObservationError(
+            f"expected finite observations, got {x.ravel()[i]} in component {i}"
             f"{' of ' + where if where else ''}. Check the environment and the last "
             "action it was given."
         )
-    return x
+    return x.astype(numpy.float32)
 
 
 class _Slot:
@@ -185,7 +180,7 @@ class PathRecorder:
             The reward is not a finite number.
         """
         reward = float(numpy.asarray(reward).item())
-        if not abs(reward) <= LARGEST_REWARD:
+        if not abs(reward) <= LARGEST:
             raise BadObservationError(
                 f"expected a finite reward, got {reward} from environment {slot} after "
                 f"action {self._slots[slot].action[-1]}."

@@ -7,7 +7,8 @@ A network without memory looks at neither and gives the carry back as it came.
     out, tape, carry = network.forward(theta, x, carry, starts)
     dout = network.jvp(tape, dtheta)            the forward tangent J·θ̇
     network.vjp(tape, dout, into)               writes Jᵀ·dout to `into`
-    out, carry = network.step(theta, x, carry)  acting: one row of each path, no tape
+    step = network.acting(theta)                shares theta's arrays
+    out, carry = step(x, carry)                 one row of each path, no tape
 
 theta, dtheta and `into` are dicts of arrays by name, usually views of one flat vector.
 The tape is the linear map itself, so that jvp and vjp are each other's transposes
@@ -224,17 +225,22 @@ class MLP:
         out += theta[b]
         return out, tape if keep else None, carry
 
-    def step(self, theta, x, carry=None):
-        """Rows to act on, (S,) or (E, S)."""
-        xp, apply = functions(x), ACTIVATIONS[self.activation].apply
-        *hidden, (w, b) = self.layers
-        for w_hidden, b_hidden in hidden:
-            x = x.dot(theta[w_hidden].T)
-            x += theta[b_hidden]
-            x = apply(xp, x, x)
-        x = x.dot(theta[w].T)
-        x += theta[b]
-        return x, carry
+    def acting(self, theta):
+        """Rows to act on, (S,) or (E, S): (x, carry) -> (out, carry)."""
+        layers = [(theta[w].T, theta[b]) for w, b in self.layers]
+        xp, apply = functions(layers[0][1]), ACTIVATIONS[self.activation].apply
+        hidden, (w_last, b_last) = layers[:-1], layers[-1]
+
+        def step(x, carry=None):
+            for w, b in hidden:
+                x = x.dot(w)
+                x += b
+                x = apply(xp, x, x)
+            x = x.dot(w_last)
+            x += b_last
+            return x, carry
+
+        return step
 
     def graph(self, theta, x):
         """The same of Variables, through Chainer's functions."""

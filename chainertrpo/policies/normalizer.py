@@ -16,7 +16,11 @@ class Normalization:
     """
 
     def __init__(self, mean, scale, clip_threshold):
-        self.mean, self.scale, self.clip_threshold = mean, scale, clip_threshold
+        self.mean, self.scale = mean, scale
+        # As arrays: NumPy takes twice as long for a number.
+        self.bounds = clip_threshold and [
+            numpy.array(s * clip_threshold) for s in (1.0, -1.0)
+        ]
 
     def __call__(self, x):
         """Normalise x, one observation or a batch of them."""
@@ -34,9 +38,9 @@ class Normalization:
     def _block(self, x):
         y = x - self.mean
         y *= self.scale
-        if self.clip_threshold is not None:
-            numpy.minimum(y, self.clip_threshold, out=y)
-            numpy.maximum(y, -self.clip_threshold, out=y)
+        if self.bounds:
+            numpy.minimum(y, self.bounds[0], out=y)
+            numpy.maximum(y, self.bounds[1], out=y)
         return y
 
 

@@ -90,9 +90,14 @@ class OnHost:
 
     def __init__(self, network, family, theta):
         self.network, self.family, self.theta = network, family, theta
+        self._step = network.acting(theta)
+
+    def __reduce__(self):
+        """By what it was made from: views of arrays would become copies of them."""
+        return OnHost, (self.network, self.family, self.theta)
 
     def _at(self, obs):
-        out, _ = self.network.step(self.theta, obs)
+        out, _ = self._step(obs)
         return self.family.at(out, self.theta)
 
     def sample(self, obs, rng):
