@@ -140,7 +140,7 @@ BAD = {
     "float actions": (put("action", lambda x: x.astype("f")), "integer actions"),
     "an action too high": (
         poke("action", 2, 5),
-        "episode 1: expected actions in 0 … 1",
+        "episode 1: .*expected choices in 0 … 1",
     ),
     "reward of two dimensions": (put("reward", lambda x: x[:, None]), "dimensions"),
     "a missing array": (lambda a, h: a.pop("kept"), "expected the arrays header"),

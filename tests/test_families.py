@@ -13,7 +13,6 @@ from chainertrpo.policies.families import (
     Bounded,
     Free,
     Gaussian,
-    Masked,
     Product,
     Scaled,
     Softmax,
@@ -41,11 +40,11 @@ CASES = {
     "softmax": lambda: Softmax(4),
     "bits": lambda: Bernoulli(3),
     "product": lambda: Product([Gaussian(2), Softmax(3), Bernoulli(2)]),
-    "masked": lambda: Masked(Softmax(4)),
-    "masked bits": lambda: Masked(Bernoulli(3)),
-    "masked product": lambda: Masked(Product([Softmax(3), Softmax(2)])),
-    "masked mixture": lambda: Masked(Product([Bernoulli(2), Softmax(3)])),
-    "product of masked": lambda: Product([Masked(Softmax(3)), Gaussian(1)]),
+    "masked": lambda: Softmax(4),
+    "masked bits": lambda: Bernoulli(3),
+    "masked product": lambda: Product([Softmax(3), Softmax(2)]),
+    "masked mixture": lambda: Product([Bernoulli(2), Softmax(3)]),
+    "product of masked": lambda: Product([Softmax(3), Gaussian(1)]),
 }
 every_case = pytest.mark.parametrize("name", CASES)
 has_entropy = pytest.mark.parametrize("name", [n for n in CASES if n != "squared"])
@@ -70,7 +69,7 @@ class Case:
         assert all(k.startswith(prefix) for k in self.family.shapes)
         self.mask = None
         if "masked" in name:
-            self.mask = rng.random(self.out.shape) < 0.6
+            self.mask = rng.random((N, self.family.mask_size)) < 0.6
             self.mask[:, 0] = True
             if name == "masked product":
                 self.mask[:, 3] = True
@@ -259,9 +258,8 @@ def test_choices_against_all_of_them(case, name):
 
 @pytest.mark.parametrize("name", [n for n in CASES if "masked" in n])
 def test_what_is_masked_has_probability_zero_and_no_gradient(case, name):
-    family, masked = case.family, ~case.mask
-    if name == "product of masked":
-        masked[:, -1] = False  # the Gaussian's column has no mask
+    family, masked = case.family, np.zeros(case.out.shape, bool)
+    masked[:, : family.mask_size] = ~case.mask  # a Gaussian's column has no mask
     m, u = case.m, np.ones(N)
     pieces = m if isinstance(m, list) else [m]
     p = [x.p if hasattr(x, "p") else functions.sigmoid(x) for x in pieces[:1]]
@@ -291,14 +289,9 @@ def test_a_zero_of_the_exponential_draws_nothing_that_is_masked():
         def standard_exponential(self, shape):
             return np.zeros(shape)
 
-    family, mask = Masked(Softmax(3)), np.array([[False, True, False]] * 2)
+    family, mask = Softmax(3), np.array([[False, True, False]] * 2)
     m = family.at(np.array([[9.0, -3.0, 0.0]] * 2), {}, mask)
     assert family.sample(m, Zeros()).tolist() == [1, 1]
-
-
-def test_masks_are_not_forgotten():
-    with pytest.raises(ValueError, match="expected a mask of valid actions"):
-        Masked(Softmax(3)).at(np.zeros((2, 3)))
 
 
 every_gaussian = pytest.mark.parametrize(

@@ -144,7 +144,7 @@ def test_one_hot_actions_are_decoded(tmp_path):
         (np.zeros((2, 12, 2)), r"one-hot actions"),
         (np.eye(3)[np.zeros((2, 12), int)], r"or 2 of which one is 1.*got 3 numbers"),
         (np.full((2, 12), 0.5), "episode 0, acs: expected whole numbers"),
-        (np.full((2, 12), 7), r"episode 0.*expected actions in 0 … 1"),
+        (np.full((2, 12), 7), r"episode 0.*expected choices in 0 … 1"),
     ],
 )
 def test_other_widths_and_values_are_refused(tmp_path, action, match):

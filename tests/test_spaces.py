@@ -1,8 +1,9 @@
 """What is known of spaces, against gymnasium's own flattening."""
 
+import json
 import types
 
-from chainertrpo.data.spaces import KINDS, Space, one_hot
+from chainertrpo.data.spaces import KINDS, Space
 
 import numpy as np
 import pytest
@@ -17,7 +18,9 @@ CASES = {
     "discrete": spaces.Discrete(4),
     "from one": spaces.Discrete(3, start=1),
     "choices": spaces.MultiDiscrete([2, 4, 3]),
+    "grid": spaces.MultiDiscrete([[2, 3], [4, 2]], start=[[0, 1], [-2, 0]]),
     "bits": spaces.MultiBinary(5),
+    "matrix of bits": spaces.MultiBinary([2, 3]),
     "tuple": spaces.Tuple([BOX, spaces.Discrete(3), spaces.MultiBinary(2)]),
     "dict": spaces.Dict({"b": spaces.MultiDiscrete([2, 2]), "a": BOX}),
     "nested": spaces.Dict(
@@ -58,9 +61,9 @@ def test_columns_are_those_of_each_part(theirs):
 
 def test_what_is_kept_of_each_kind():
     box = Space.of(BOX)
-    assert (box.kind, box.shape, box.n, box.parts) == ("Box", (2,), None, None)
+    assert (box.kind, box.shape, box.choices, box.parts) == ("Box", (2,), (), None)
     assert box.low is BOX.low and box.high is BOX.high
-    assert Space.of(CASES["from one"])[:4] == ("Discrete", (), 3, 1)
+    assert Space.of(CASES["from one"])[:4] == ("Discrete", (), (3,), (1,))
     assert Space.of(CASES["choices"]).choices == (2, 4, 3)
     assert Space.of(CASES["choices"]).shape == (3,)
     assert Space.of(CASES["bits"]).shape == (5,)
@@ -78,7 +81,7 @@ def test_a_grid_of_choices_is_flattened_row_by_row():
 
 def test_attributes_are_enough():
     """Of old gym, of tests, of anybody: no class is asked for."""
-    assert Space.of(types.SimpleNamespace(n=3))[:4] == ("Discrete", (), 3, 0)
+    assert Space.of(types.SimpleNamespace(n=3))[:4] == ("Discrete", (), (3,), (0,))
     box = Space.of(types.SimpleNamespace(shape=(4,)))
     assert (box.kind, box.shape, box.low, box.high) == ("Box", (4,), None, None)
     old = types.SimpleNamespace(spaces=[types.SimpleNamespace(n=2)], shape=None)
@@ -94,7 +97,102 @@ def test_other_spaces_are_refused(space):
             Space.of(spaces.Text(5))
 
 
-def test_one_hot_rows():
-    assert one_hot(2, 4).tolist() == [0, 0, 1, 0]
-    found = one_hot(np.array([1, 0]), 2)
-    assert found.tolist() == [[0, 1], [1, 0]] and found.dtype == np.float32
+def equal(a, b):
+    """Elements of a space; gymnasium's are nested."""
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(equal(a[k], b[k]) for k in a)
+    if isinstance(a, tuple):
+        return len(a) == len(b) and all(map(equal, a, b))
+    return np.array_equal(a, np.float32(b) if np.asarray(b).dtype == "d" else b)
+
+
+@every_space
+def test_actions_go_to_the_environment_and_back(theirs):
+    space = Space.of(theirs)
+    theirs.seed(1)
+    for _ in range(10):
+        x = theirs.sample()
+        action = space.encode(x)
+        assert action.dtype == space.action_dtype
+        wide = () if space.kind == "Discrete" else (space._width,)
+        assert action.shape == wide
+        back = space.decode(action)
+        assert equal(back, x) and theirs.contains(
+            back if space.kind != "Box" else back.astype(theirs.dtype)
+        )
+        rows = space.action_features(action[None])
+        np.testing.assert_array_equal(rows, space.features(x)[None])
+
+
+@every_space
+def test_spaces_as_json(theirs):
+    space = Space.of(theirs)
+    about = json.loads(json.dumps(space.to_json()))
+    again = Space.from_json(about)
+    assert again.to_json() == about and again.size == space.size
+    assert again.action_dtype == space.action_dtype
+
+
+@pytest.mark.parametrize(
+    "about",
+    [
+        None,
+        {},
+        {"type": "Box"},
+        {"type": "Discrete", "n": 0},
+        {"type": "Discrete", "n": 2.5},
+        {"type": "MultiDiscrete", "shape": [2], "n": [3], "start": [0]},
+        {"type": "Box", "shape": [2], "low": [0], "high": [1, 1]},
+        {"type": "Dict", "parts": {"a": {"type": "Sphere"}}},
+        {"type": "Tuple", "parts": [1]},
+    ],
+)
+def test_what_is_no_space_in_json(about):
+    with pytest.raises(ValueError, match="expected a space of Box, Discrete"):
+        Space.from_json(about)
+
+
+MASKS = {
+    "discrete": ([0, 1, 1, 0], [0, 1, 1, 0]),
+    "choices": (([1, 0], [1, 1, 1, 0], [0, 0, 1]), [1, 0, 1, 1, 1, 0, 0, 0, 1]),
+    "flat choices": ([1, 0, 1, 1, 1, 0, 0, 0, 1], [1, 0, 1, 1, 1, 0, 0, 0, 1]),
+    "bits": ([0] * 5, [0] * 5),
+    "tuple": ((None, [1, 0, 0], [1, 0]), [1, 0, 0, 1, 0]),
+    "flat tuple": ([1, 0, 0, 1, 0], [1, 0, 0, 1, 0]),
+    "dict": ({"b": ([1, 0], None), "a": None}, [1, 0, 1, 1]),
+    "nested": ({"z": ([1, 1], None), "y": [0, 1, 0]}, [0, 1, 0, 1, 1]),
+}
+
+
+@pytest.mark.parametrize("name", MASKS)
+def test_masks_are_one_vector(name):
+    space = Space.of(CASES[name.replace("flat ", "")])
+    mask, flat = MASKS[name]
+    found = space.flat_mask(mask)
+    assert found.dtype == bool and found.tolist() == [bool(x) for x in flat]
+    assert space.flat_mask(None).all() and len(flat) == space.mask_size
+    with pytest.raises(ValueError, match="expected a mask of"):
+        space.flat_mask(np.ones(17))
+
+
+def test_a_mask_that_forbids_all():
+    for name, mask in (
+        ("discrete", [0] * 4),
+        ("choices", ([1, 0], [0] * 4, [1, 1, 1])),
+        ("tuple", [0, 0, 0, 1, 1]),
+    ):
+        with pytest.raises(ValueError, match="forbids all"):
+            Space.of(CASES[name]).flat_mask(mask)
+
+
+def test_a_mask_is_no_observation():
+    theirs = spaces.Dict({"action_mask": spaces.MultiBinary(3), "observation": BOX})
+    assert Space.observed(theirs).size == 2 and Space.of(theirs).size == 5
+    found = Space.observed(theirs).features(theirs.sample())
+    assert found.shape == (2,)
+
+
+def test_choices_out_of_range_are_named():
+    for index in ([4], [-1], [1, 1]):
+        with pytest.raises(ValueError, match="expected choices in 0 … 3, got"):
+            Space.of(CASES["discrete"]).one_hot(index)

@@ -2,10 +2,11 @@
 
 import functools
 
-from chainertrpo.data import as_observation
+from chainertrpo.data import MaskedObs, as_observation, mask_of, unmasked
 from chainertrpo.policies import on_host
 
 import chainer
+import numpy
 
 
 class Actor:
@@ -28,31 +29,54 @@ class Actor:
         self._by_batch = not (self.policy.takes_rows and plain)
 
     def features(self, obs):
-        """Apply phi, copy to float32, and refuse what is not finite."""
+        """Apply phi, copy to float32, and refuse what is not finite; keep a mask."""
+        if type(obs) is MaskedObs:
+            return MaskedObs(self.features(obs.obs), obs.mask)
         return as_observation(obs if self.phi is None else self.phi(obs))
 
     def sample(self, features, rng):
         """Draw an action."""
         if self._by_batch:
-            return self.sample_batch(features[None], rng)[0]
+            return self.sample_batch(stack([features]), rng)[0]
         return self.sample_batch(features, rng)
 
     def sample_batch(self, features, rng):
         """Draw actions."""
-        return self.policy.sample(self._normalized(features), rng)
+        return self.policy.sample(self._normalized(features), rng, mask_of(features))
 
     def most_probable(self, features):
         """The mode."""
         if self._by_batch:
-            return self.most_probable_batch(features[None])[0]
+            return self.most_probable_batch(stack([features]))[0]
         return self.most_probable_batch(features)
 
     def most_probable_batch(self, features):
         """The modes."""
-        return self.policy.most_probable(self._normalized(features))
+        return self.policy.most_probable(self._normalized(features), mask_of(features))
 
     def _normalized(self, features):
-        return features if self.normalize is None else self.normalize(features)
+        x = unmasked(features)
+        return x if self.normalize is None else self.normalize(x)
+
+
+def stack(features):
+    """Rows of several observations, with their masks if they have them."""
+    obs = numpy.stack([unmasked(x) for x in features])
+    if type(features[0]) is not MaskedObs:
+        return obs
+    return MaskedObs(obs, numpy.stack([x.mask for x in features]))
+
+
+def unstack(features):
+    """Several observations, of their rows."""
+    return map(MaskedObs, *features) if type(features) is MaskedObs else features
+
+
+def with_mask(obs, mask):
+    """An observation with a mask, if there is one."""
+    if mask is None:
+        return obs
+    return MaskedObs(unmasked(obs), numpy.asarray(mask).ravel().astype(bool))
 
 
 def _normalize_by_link(normalizer, x):

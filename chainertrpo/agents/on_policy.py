@@ -4,7 +4,7 @@ import logging
 
 from chainertrpo._renamed import renamed_arguments, renamed_attribute
 from chainertrpo._threads import single_blas_thread
-from chainertrpo.agents.acting import Actor
+from chainertrpo.agents.acting import Actor, stack, unstack, with_mask
 from chainertrpo.agents.batching import Estimation, make_batch, renormalized
 from chainertrpo.agents.checks import check_links, check_settings
 from chainertrpo.agents.health import Health
@@ -151,22 +151,24 @@ class OnPolicyAgent:
 
     # Acting in one environment
 
-    def act_and_train(self, obs, reward):
+    def act_and_train(self, obs, reward, mask=None):
         """Choose an action, learn from the reward of the one before.
 
         Parameters
         ----------
-        obs : array-like, shape (S,)
+        obs : array-like, shape (S,), or MaskedObs
             s_t.
         reward : float
             r_{t−1}, which followed the previous action; ignored at an episode's start.
+        mask : array of bool, shape (M,), optional
+            What can be chosen in s_t, where `obs` does not say it.
 
         Returns
         -------
         array, shape (A,), or int
             a_t, not clipped to the action space.
         """
-        obs = self._actor.features(obs)
+        obs = self._actor.features(with_mask(obs, mask))
         if self._recorder.waiting():
             self._recorder.observe(reward)
             self._last_obs[0] = obs
@@ -195,20 +197,22 @@ class OnPolicyAgent:
         self._last_obs.pop(0, None)
         self._update_if_ready()
 
-    def act(self, obs):
+    def act(self, obs, mask=None):
         """Choose an action without learning.
 
         Parameters
         ----------
-        obs : array-like, shape (S,)
+        obs : array-like, shape (S,), or MaskedObs
             An observation.
+        mask : array of bool, shape (M,), optional
+            What can be chosen there, where `obs` does not say it.
 
         Returns
         -------
         array, shape (A,), or int
             Sampled, or the most probable one with `act_deterministically`.
         """
-        features = self._actor.features(obs)
+        features = self._actor.features(with_mask(obs, mask))
         if self.act_deterministically:
             return self._actor.most_probable(features)
         return self._actor.sample(features, self._streams["eval"])
@@ -233,7 +237,7 @@ class OnPolicyAgent:
         """
         obs = self._observations(batch_obs)
         actions = self._actor.sample_batch(obs, self._streams["train"])
-        for slot, pair in enumerate(zip(obs, actions)):
+        for slot, pair in enumerate(zip(unstack(obs), actions)):
             self._recorder.act(*pair, slot)
         return actions
 
@@ -251,7 +255,7 @@ class OnPolicyAgent:
         batch_reset : sequence of bool
             The episode is cut there.
         """
-        obs = self._observations(batch_obs)
+        obs = [self._actor.features(one) for one in batch_obs]
         for slot, reward in enumerate(batch_reward):
             self._recorder.observe(reward, slot)
             if batch_done[slot] or batch_reset[slot]:
@@ -471,7 +475,7 @@ class OnPolicyAgent:
         return getattr(self.policy_step, "adapted", dict)()
 
     def _observations(self, batch_obs):
-        return numpy.stack([self._actor.features(obs) for obs in batch_obs])
+        return stack([self._actor.features(obs) for obs in batch_obs])
 
     def _update_if_ready(self):
         if len(self._recorder) < self.update_interval:

@@ -48,9 +48,9 @@ def clone_expert(
     policy = agent.policy
     optimizer = chainer.optimizers.Adam(alpha=learning_rate).setup(policy)
     rng = numpy.random.default_rng([seed, 2])
-    report = cloning(policy, optimizer, obs, action, rng)
-    log_std = getattr(policy, "log_std", None)
-    if isinstance(log_std, chainer.Parameter) and log_std_floor is not None:
-        log_std.array[...] = policy.xp.maximum(log_std.array, log_std_floor)
+    report = cloning(policy, optimizer, obs, action, rng, demonstrations.masks())
+    for name, param in policy.namedparams():
+        if name.endswith("/log_std") and log_std_floor is not None:
+            param.array[...] = policy.xp.maximum(param.array, log_std_floor)
     agent.refresh()
     return report

@@ -31,10 +31,14 @@ from chainertrpo.data.gae import (
 from chainertrpo.data.path import (
     BadObservationError,
     Batch,
+    MaskedObs,
     Path,
     PathRecorder,
     as_observation,
+    mask_of,
+    unmasked,
 )
+from chainertrpo.data.spaces import Space
 
 __all__ = [
     "SCALES",
@@ -43,8 +47,10 @@ __all__ = [
     "Batch",
     "Demonstrations",
     "Episode",
+    "MaskedObs",
     "Path",
     "PathRecorder",
+    "Space",
     "as_observation",
     "check_arrays",
     "check_environment",
@@ -52,6 +58,7 @@ __all__ = [
     "environment_header",
     "file_name",
     "generalized_advantages",
+    "mask_of",
     "merge",
     "read_demonstrations",
     "read_json",
@@ -60,6 +67,7 @@ __all__ = [
     "select",
     "standardize",
     "subsample",
+    "unmasked",
     "write_atomically",
     "write_demonstrations",
     "write_json",

@@ -33,6 +33,31 @@ class Path(typing.NamedTuple):
     mask: typing.Any = None
 
 
+class MaskedObs(typing.NamedTuple):
+    """An observation and what can be chosen there; loops give it on as it is.
+
+    Attributes
+    ----------
+    obs : array, shape (S,)
+        The observation.
+    mask : array of bool, shape (M,)
+        See `Space.flat_mask`.
+    """
+
+    obs: typing.Any
+    mask: typing.Any
+
+
+def unmasked(obs):
+    """An observation without its mask."""
+    return obs.obs if type(obs) is MaskedObs else obs
+
+
+def mask_of(obs):
+    """The mask of an observation, or None."""
+    return obs.mask if type(obs) is MaskedObs else None
+
+
 class Batch(typing.NamedTuple):
     """What an update sees: N steps of all paths in order, on the policy's device.
 
@@ -111,7 +136,7 @@ class _Slot:
     """The running path of one environment."""
 
     def __init__(self):
-        self.obs, self.action, self.reward = [], [], []
+        self.obs, self.action, self.reward, self.mask = [], [], [], []
 
 
 class PathRecorder:
@@ -147,7 +172,7 @@ class PathRecorder:
 
         Parameters
         ----------
-        obs : array, shape (S,), float32
+        obs : array, shape (S,), float32, or MaskedObs
             The observation that was acted on.
         action : array, shape (A,) or ()
             The action chosen.
@@ -161,8 +186,9 @@ class PathRecorder:
         """
         self._check_answered(slot)
         running = self._slots.setdefault(slot, _Slot())
-        running.obs.append(obs)
+        running.obs.append(unmasked(obs))
         running.action.append(action)
+        running.mask.append(mask_of(obs))
 
     def observe(self, reward, slot=0):
         """Record r_t.
@@ -193,7 +219,7 @@ class PathRecorder:
 
         Parameters
         ----------
-        obs : array, shape (S,), float32
+        obs : array, shape (S,), float32, or MaskedObs
             s_n.
         terminal : bool
             s_n is terminal.
@@ -204,6 +230,8 @@ class PathRecorder:
         ------
         RuntimeError
             The last action has had no reward.
+        ValueError
+            Only some of the observations had a mask.
         """
         self._check_answered(slot)
         running = self._slots.pop(slot, None)
@@ -211,10 +239,11 @@ class PathRecorder:
             return
         self._paths.append(
             Path(
-                numpy.stack([*running.obs, obs]),
+                numpy.stack([*running.obs, unmasked(obs)]),
                 numpy.stack(running.action),
                 numpy.array(running.reward, numpy.float32),
                 bool(terminal),
+                mask=_stacked(running.mask),
             )
         )
 
@@ -223,3 +252,13 @@ class PathRecorder:
         paths, self._paths = self._paths, []
         self._n_steps -= sum(len(path.reward) for path in paths)
         return paths
+
+
+def _stacked(masks):
+    given = sum(mask is not None for mask in masks)
+    if 0 < given < len(masks):
+        raise ValueError(
+            f"expected a mask with every observation of an episode or with none, got "
+            f"{given} for {len(masks)} steps. Give it at reset too."
+        )
+    return numpy.stack(masks) if given else None

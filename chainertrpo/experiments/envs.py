@@ -11,6 +11,8 @@ import logging
 import warnings
 
 from chainertrpo._checks import whole
+from chainertrpo.data import MaskedObs, Space
+from chainertrpo.data.spaces import MASK
 from chainertrpo.experiments.lean import lean_steps
 from chainertrpo.experiments.packages import (
     BadEnvironmentError,
@@ -59,16 +61,23 @@ class Env:
     ):
         self.env, self.lean = env, lean
         self.steps = "lean" if lean else "the environment's"
-        self.observation_space, self.action_space = _check_spaces(env)
+        self.observation_space, self.action_space = (
+            env.observation_space,
+            env.action_space,
+        )
+        observed = check_spaces(env)
         self.bootstrap_time_limits = bootstrap_time_limits
         spec = getattr(env, "spec", None)
         self.max_episode_steps = getattr(spec, "max_episode_steps", None)
         self._seed = None
         if seed is not None:
             self.seed(seed)
-        self._box = hasattr(self.action_space, "low")
+        self._actions, self._seen = Space.of(self.action_space), observed
         self.clip_actions = clip_actions
-        self._obs_shape = (int(numpy.prod(self.observation_space.shape)),)
+        clips = clip_actions and self._actions.is_continuous
+        self._bounds = self._actions.action_bounds if clips else None
+        self._masks = action_masks(env, self.observation_space)
+        self._masked = None
 
     def seed(self, seed):
         """Seed the next `reset` and the action space, by a number in [0, 2**32)."""
@@ -80,8 +89,8 @@ class Env:
 
         Returns
         -------
-        array, shape (S,), float32
-            The first observation, flattened.
+        array, shape (S,), float32, or MaskedObs
+            The first observation, as features (see `Space`).
 
         Raises
         ------
@@ -102,7 +111,9 @@ class Env:
                 f"expected reset(seed=...) or seed(...) of {self.env}, got neither: "
                 f"{error}. Without one of them a run cannot be repeated."
             ) from error
-        return self._flat(result[0] if _is_pair(result) else result)
+        obs, info = result if _is_pair(result) else (result, {})
+        self._masked = None
+        return self._observed(obs, info)
 
     def _seeded_reset(self, seed):
         try:
@@ -120,12 +131,12 @@ class Env:
         Parameters
         ----------
         action : array, shape (A,), or int
-            Clipped to the bounds of a Box, with `clip_actions`.
+            The agent's (see `Space`); clipped to the bounds of a Box, with `clip_actions`.
 
         Returns
         -------
-        obs : array, shape (S,), float32
-            The next observation.
+        obs : array, shape (S,), float32, or MaskedObs
+            The next observation; without a mask where the episode ends.
         reward : float
             The reward.
         done : bool
@@ -138,11 +149,10 @@ class Env:
         BadEnvironmentError
             It gave something else than its spaces or its interface say.
         """
-        if self._box and self.clip_actions:
-            space = self.action_space
-            action = numpy.minimum(numpy.maximum(action, space.low), space.high)
-        elif not self._box:
-            action = int(action) + int(getattr(self.action_space, "start", 0))
+        if self._bounds is not None:
+            low, high = self._bounds
+            action = numpy.minimum(numpy.maximum(action, low), high)
+        action = self._actions.decode(action)
         if self._is_lean():
             obs, reward, done, cut = self.lean.step(action)
             info = {}
@@ -166,33 +176,43 @@ class Env:
             obs, reward, done, info = result
             cut = bool(info.get("TimeLimit.truncated", False))
             done = done and not cut
-        return self._flat(obs), as_reward(reward), bool(done), cut, info
+        obs = self._features(obs) if done or cut else self._observed(obs, info)
+        return obs, as_reward(reward), bool(done), cut, info
+
+    def _observed(self, obs, info):
+        features = self._features(obs)
+        mask = self._masks(obs, info)
+        if self._masked not in (None, mask is not None):
+            raise BadEnvironmentError(
+                "expected a mask of actions with every observation of an episode or with "
+                f"none, got it at some of {self.env}. Give it at reset and at every step."
+            )
+        self._masked = mask is not None
+        if mask is None:
+            return features
+        try:
+            return MaskedObs(features, self._actions.flat_mask(mask))
+        except (ValueError, KeyError, TypeError) as error:
+            raise BadEnvironmentError(
+                f"the mask of actions of {self.env} does not fit: {error} Got {mask}."
+            ) from error
 
     def _is_lean(self):
         # Whoever wraps `env` afterwards means the wrapper to be stepped.
         return self.lean is not None and self.lean.env is self.env
 
-    def _flat(self, obs):
-        obs = numpy.asarray(obs)
-        if obs.dtype != numpy.float32:
-            if obs.dtype.kind not in "fiub":
-                raise BadEnvironmentError(
-                    f"expected numbers as observations, got {obs.dtype}. The environment "
-                    "does not keep to its observation_space."
-                )
-            obs = obs.astype(numpy.float32)
-        obs = obs.ravel()
-        if obs.shape != self._obs_shape:
+    def _features(self, obs):
+        try:
+            return self._seen.features(obs)
+        except (ValueError, KeyError, TypeError, IndexError) as error:
             raise BadEnvironmentError(
-                f"expected observations of shape {self._obs_shape}, got {obs.shape}. The "
-                "environment does not keep to its observation_space."
-            )
-        return obs
+                f"the environment does not keep to its observation_space: {error}"
+            ) from error
 
     @property
     def obs_shape(self):
         """Shape of an observation as the agent sees it, (S,)."""
-        return self._obs_shape
+        return (self._seen.size,)
 
     def render(self):
         """Render as the wrapped environment does."""
@@ -236,37 +256,86 @@ def _is_pair(result):
     )
 
 
-def _check_spaces(env):
+def action_masks(env, observation_space):
+    """How an environment says what can be chosen: (obs, info) -> mask or None.
+
+    By an observation's ``action_mask`` (PettingZoo), a method ``action_masks`` of it or of
+    a wrapper (sb3-contrib), or ``info["action_mask"]`` (gymnasium).
+
+    Parameters
+    ----------
+    env : object
+        The environment.
+    observation_space : object
+        Of it.
+
+    Returns
+    -------
+    callable
+        Asked after each reset and step.
+    """
+    if MASK in (getattr(observation_space, "spaces", None) or ()):
+        return lambda obs, info: obs[MASK]
+    inner = env
+    while inner is not None:
+        # A wrapper's __getattr__ would find it further in, and warn.
+        if hasattr(type(inner), "action_masks") or "action_masks" in vars(inner):
+            return lambda obs, info, inner=inner: inner.action_masks()
+        inner = getattr(inner, "env", None)
+    return lambda obs, info: (info or {}).get(MASK)
+
+
+def check_spaces(env):
+    """Read the spaces of an environment.
+
+    Parameters
+    ----------
+    env : object
+        With ``observation_space`` and ``action_space``.
+
+    Returns
+    -------
+    Space
+        What the policy sees.
+
+    Raises
+    ------
+    BadEnvironmentError
+        Nothing can be learned there; it says why.
+    """
     obs, action = env.observation_space, env.action_space
-    kinds = [type(space).__name__ for space in (obs, action)]
-    if kinds[0] != "Box":
-        raise BadEnvironmentError(
-            f"expected Box observations, got {kinds[0]}. Flatten them with "
-            "gymnasium.wrappers.FlattenObservation."
-        )
-    if len(obs.shape) > 2:
-        raise BadEnvironmentError(
-            f"expected vectors as observations, got arrays of shape {obs.shape}. Images "
-            "need a convolutional policy: pass your own links and phi to TRPO."
-        )
-    if kinds[1] not in ("Box", "Discrete"):
-        raise BadEnvironmentError(
-            f"expected Box or Discrete actions, got {kinds[1]}. Flatten them with "
-            "gymnasium.spaces.utils.flatten_space, or choose another environment."
-        )
-    if kinds[1] == "Box" and (
-        len(action.shape) != 1 or not (action.low <= action.high).all()
-    ):
-        raise BadEnvironmentError(
-            f"expected a vector of actions with low <= high and no NaN, got {action}."
-        )
-    if numpy.isnan(obs.low).any() or numpy.isnan(obs.high).any():
-        raise BadEnvironmentError(
-            f"expected observations whose bounds are not NaN, got {obs}. Use inf for none."
-        )
-    if 0 in obs.shape or 0 in action.shape:
-        raise BadEnvironmentError(f"expected non-empty spaces, got {obs} and {action}.")
-    return obs, action
+    try:
+        seen, acted = Space.observed(obs), Space.of(action)
+    except ValueError as error:
+        raise BadEnvironmentError(str(error)) from None
+    for name, space in (("observation", seen), ("action", acted)):
+        for leaf in space.leaves():
+            if leaf.size < 1 or 0 in leaf.shape:
+                raise BadEnvironmentError(
+                    f"expected {name} spaces that are not empty, got {obs} and {action}."
+                )
+            if leaf.kind != "Box":
+                continue
+            if not all(hasattr(x, "shape") for x in (leaf.low, leaf.high)):
+                raise BadEnvironmentError(
+                    f"expected a Box of {name}s with low and high, got {leaf}."
+                )
+            if numpy.isnan(leaf.low).any() or numpy.isnan(leaf.high).any():
+                raise BadEnvironmentError(
+                    f"expected bounds of {name}s that are not NaN, got {leaf.low} and "
+                    f"{leaf.high}. Use inf for none."
+                )
+            if name == "action" and not (leaf.low <= leaf.high).all():
+                raise BadEnvironmentError(
+                    f"expected actions with low <= high, got {leaf.low} and {leaf.high}."
+                )
+            if name == "observation" and len(leaf.shape) > 2:
+                raise BadEnvironmentError(
+                    f"expected vectors as observations, got arrays of shape {leaf.shape}. "
+                    "Images need a convolutional policy: pass your own links and phi to "
+                    "TRPO."
+                )
+    return seen
 
 
 def adapt(env):

@@ -8,7 +8,7 @@ then are remembered.  Seeded the same and given the same actions, it is where it
 import logging
 import random
 
-from chainertrpo.data import PathRecorder
+from chainertrpo.data import PathRecorder, unmasked
 from chainertrpo.experiments.envs import adapt
 
 import numpy
@@ -147,7 +147,7 @@ class Episodes:
         if self.actions:
             arrays["actions"] = numpy.stack(self.actions)
         if self.obs is not None:
-            arrays["obs"] = self.obs
+            arrays["obs"] = unmasked(self.obs)
         about = {
             "generation": self.generation,
             "reseeds": self.reseeds,
@@ -171,7 +171,7 @@ class Episodes:
             if end:
                 obs = None
         self.obs = None if obs is None else actor.features(obs)
-        if not _equal(self.obs, arrays.get("obs")):
+        if not _equal(unmasked(self.obs), arrays.get("obs")):
             logging.getLogger(__name__).warning(
                 "worker %d: the environment, seeded and led as before, is not where it "
                 "was; the run goes on, but not as if it had never been stopped.",

@@ -1,7 +1,10 @@
 """Episodes of one length, whatever happens in them."""
 
 from chainertrpo._checks import whole
+from chainertrpo.data import MaskedObs, mask_of, unmasked
 from chainertrpo.experiments.envs import adapt
+
+import numpy
 
 
 class FixedHorizon:
@@ -37,7 +40,9 @@ class FixedHorizon:
     def reset(self):
         """Start an episode and return its first observation."""
         self._t, self._last = 0, None
-        return self.env.reset()
+        obs = self.env.reset()
+        self._mask = mask_of(obs)
+        return obs
 
     def step(self, action):
         """Take a step as `Env.step`, or stay where the episode ended; never done."""
@@ -46,6 +51,8 @@ class FixedHorizon:
         if self._last is None:
             obs, reward, done, info = self.env.step(action)
             if done or info.get("needs_reset"):
+                if self._mask is not None:  # where it stays, anything can be chosen
+                    obs = MaskedObs(unmasked(obs), numpy.ones_like(self._mask))
                 self._last = obs
         info = {**info, "needs_reset": self._t == self.horizon}
         return obs, reward, False, info

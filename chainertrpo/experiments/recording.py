@@ -5,7 +5,13 @@ import logging
 import platform
 
 from chainertrpo._checks import whole
-from chainertrpo.data import Demonstrations, Episode, environment_header
+from chainertrpo.data import (
+    Demonstrations,
+    Episode,
+    environment_header,
+    mask_of,
+    unmasked,
+)
 from chainertrpo.experiments.envs import adapt
 from chainertrpo.experiments.evaluation import length_limit
 
@@ -35,13 +41,13 @@ class EpisodeRecorder:
 
         Parameters
         ----------
-        obs : array
+        obs : array or MaskedObs
             The first observation.
         seed : int
             What the environment was reset with.
         """
         self._obs, self._action, self._reward = [_flat(obs)], [], []
-        self._seed = seed
+        self._masks, self._seed = [mask_of(obs)], seed
 
     def step(self, action, obs, reward, terminated, truncated):
         """Record a step, and the episode if it ends.
@@ -50,7 +56,7 @@ class EpisodeRecorder:
         ----------
         action : array or int
             Discrete ones counted from 0.
-        obs : array
+        obs : array or MaskedObs
             The observation after it.
         reward : float
             The environment's.
@@ -59,6 +65,7 @@ class EpisodeRecorder:
         """
         self._action.append(numpy.array(action))
         self._obs.append(_flat(obs))
+        self._masks.append(mask_of(obs))
         self._reward.append(reward)
         if terminated or truncated:
             self.episodes.append(
@@ -69,13 +76,16 @@ class EpisodeRecorder:
                     bool(terminated),
                     bool(truncated),
                     self._seed,
+                    mask=None
+                    if self._masks[0] is None
+                    else numpy.stack(self._masks[:-1]),
                 )
             )
             self._obs = None
 
 
 def _flat(obs):
-    return numpy.array(obs, numpy.float32).ravel()
+    return numpy.array(unmasked(obs), numpy.float32).ravel()
 
 
 def record_episodes(

@@ -1,5 +1,6 @@
 """Recorded episodes, played again."""
 
+from chainertrpo.data import unmasked
 from chainertrpo.experiments.fixed_horizon import FixedHorizon
 
 import numpy
@@ -43,10 +44,10 @@ def replay(env, demonstrations, on_episode=None, film=False):
     env = FixedHorizon(env, max(demonstrations.lengths))
     for i, episode in enumerate(demonstrations.episodes):
         env.seed(episode.seed)
-        obs = [env.reset()]
+        obs = [unmasked(env.reset())]
         yield env.render() if film else None
         for action in episode.action:
-            obs.append(env.step(action)[0])
+            obs.append(unmasked(env.step(action)[0]))
             yield env.render() if film else None
         if on_episode is not None:
             on_episode(i, numpy.array_equal(numpy.stack(obs), episode.obs))

@@ -17,8 +17,10 @@ from chainertrpo.policies.policy import (
     Policy,
     ScaledGaussianPolicy,
     SoftmaxPolicy,
+    SpacePolicy,
     on_host,
     parts,
+    policy_over,
 )
 from chainertrpo.policies.values import ScaledValueFunction, ValueFunction
 
@@ -38,8 +40,10 @@ __all__ = [
     "ScaledGaussianPolicy",
     "ScaledValueFunction",
     "SoftmaxPolicy",
+    "SpacePolicy",
     "ValueFunction",
     "halves",
     "on_host",
     "parts",
+    "policy_over",
 ]

@@ -3,7 +3,8 @@
 A family turns the outputs of a network, one row a state, into distributions.  `at` gives
 what the outputs stand for; everything else takes that:
 
-    m = family.at(out, theta, mask)          theta: the family's own parameters by name
+    m = family.at(out, theta, mask)          theta: the family's own parameters by name;
+                                             mask, (N, mask_size): what can be chosen
     family.sample(m, rng), family.mode(m)    actions
     family.log_prob(m, a), family.entropy(m), family.kl(m, other)   nats, one a row
 
@@ -19,8 +20,8 @@ had of them (see `graph`).  Their derivatives are for arrays:
                     in out, and summed over rows in the own parameters
 
 by_… are numbers, or arrays (N,) of one a row.  `width` is the number of outputs, `size`
-the number of columns of an action (None: an index, without a column), `shapes` are those
-of the own parameters.
+the number of columns of an action (None: an index, without a column), `mask_size` those of
+a mask, `shapes` are those of the own parameters.
 """
 
 import math
@@ -42,6 +43,30 @@ LOG_STD = ("state_independent", "state_dependent", "shared", "fixed")
 NEVER = -1e9
 
 
+def masked(out, mask):
+    """Logits, −1e9 where a choice cannot be made.
+
+    There p is exactly 0, and so is everything weighted by it: gradients, entropy,
+    divergence and Fisher matrix among them.
+
+    Parameters
+    ----------
+    out : array or Variable, shape (N, width)
+        Logits.
+    mask : array of bool, shape (N, width), or None
+        True where a choice can be made; of a bit, where it can be 1.  None is everywhere.
+
+    Returns
+    -------
+    array or Variable, shape (N, width)
+        Logits.
+    """
+    if mask is None:
+        return out
+    x = data(out)
+    return functions(out).where(mask, out, functions(x).full_like(x, NEVER))
+
+
 def _column(by):
     """One weight a row as a column; a number as it is."""
     return by[:, None] if getattr(by, "ndim", 0) else by
@@ -50,7 +75,7 @@ def _column(by):
 class _Derivatives:
     """What follows from `score` and the derivatives of entropy and divergence."""
 
-    shapes = {}
+    shapes, mask_size = {}, 0
 
     def sum_log_prob(self, m, a):
         """Σ log p(a) over the rows."""
@@ -315,8 +340,8 @@ class _Logits:
 
     _log_p = _p = None
 
-    def __init__(self, logits):
-        self.logits = logits
+    def __init__(self, logits, is_masked=False):
+        self.logits, self.is_masked = logits, is_masked
 
     @property
     def log_p(self):
@@ -341,17 +366,18 @@ class Softmax(_Derivatives):
     size = None
 
     def __init__(self, n):
-        self.width = n
+        self.width = self.mask_size = n
 
     def at(self, out, theta=None, mask=None):
         """Softmax of each row."""
-        return _Logits(out)
+        return _Logits(masked(out, mask), mask is not None)
 
     def sample(self, m, rng):
         """Gumbel-max: −log E with E exponential is a Gumbel variate."""
-        logits = m.logits
-        noise = functions(logits).log(rng.standard_exponential(logits.shape))
-        return (logits - noise).argmax(axis=-1).astype("i")
+        logits, noise = m.logits, rng.standard_exponential(m.logits.shape)
+        if m.is_masked:  # −log 0 would win against any logit
+            noise = noise.clip(1e-30, None)
+        return (logits - functions(logits).log(noise)).argmax(axis=-1).astype("i")
 
     def mode(self, m):
         """The most probable index."""
@@ -392,11 +418,11 @@ class Bernoulli(_Derivatives):
     """A bit a column, each 1 with p = σ(out)."""
 
     def __init__(self, n):
-        self.width = self.size = n
+        self.width = self.size = self.mask_size = n
 
     def at(self, out, theta=None, mask=None):
         """The logits."""
-        return out
+        return masked(out, mask)
 
     def sample(self, m, rng):
         """1 where a uniform variate is below p."""
@@ -452,6 +478,7 @@ class Product(_Derivatives):
         self.parts = list(parts)
         self.width = sum(part.width for part in self.parts)
         self.size = sum(part.size or 1 for part in self.parts)
+        self.mask_size = sum(part.mask_size for part in self.parts)
         self.shapes = {
             f"/{i}{name}": shape
             for i, part in enumerate(self.parts)
@@ -482,7 +509,9 @@ class Product(_Derivatives):
 
     def at(self, out, theta, mask=None):
         """A list of the parts'."""
-        masks = [None] * len(self.parts) if mask is None else self._outputs(mask)
+        masks = [None] * len(self.parts)
+        if mask is not None:
+            masks = split(mask, [part.mask_size for part in self.parts])
         pieces = zip(self.parts, self._outputs(out), self._own(theta), masks)
         return [part.at(x, own, valid) for part, x, own, valid in pieces]
 
@@ -543,57 +572,3 @@ class Product(_Derivatives):
 def _zeros(part, m):
     mean = m.mean
     return functions(mean).zeros((len(mean), part.width), mean.dtype)
-
-
-class Masked:
-    """A family of choices of which not all can be made in every state.
-
-    The logits of the others become −1e9: p is exactly 0 and so is everything weighted by
-    it, gradients, entropy, divergence and Fisher matrix among them.
-
-    Parameters
-    ----------
-    family : Softmax, Bernoulli or a Product of them
-        With `at(out, theta, mask)`; the mask is (N, width), true where a choice can be
-        made.  Of a bit that cannot be 1.
-    """
-
-    def __init__(self, family):
-        self.family = family
-
-    def __getattr__(self, name):
-        if name.startswith("__") or name == "family":
-            raise AttributeError(name)
-        return getattr(self.family, name)
-
-    def at(self, out, theta=None, mask=None):
-        """Of the outputs, those of masked choices replaced."""  # noqa: DOC501
-        if mask is None:
-            raise ValueError(
-                "expected a mask of valid actions with each state, got none. Give it as "
-                "info['action_mask'], or build the policy without masks."
-            )
-        xp = functions(out)
-        return self.family.at(
-            xp.where(mask, out, data(out) * 0 + data(out).dtype.type(NEVER)), theta
-        )
-
-    def sample(self, m, rng):
-        """As the family does, but never what has p = 0."""
-        return self.family.sample(m, _Positive(rng))
-
-
-class _Positive:
-    """A generator whose exponential variates are not 0: −log 0 would win against any p."""
-
-    def __init__(self, rng):
-        self._rng = rng
-
-    def __getattr__(self, name):
-        if name.startswith("__") or name == "_rng":
-            raise AttributeError(name)
-        return getattr(self._rng, name)
-
-    def standard_exponential(self, shape):
-        """As NumPy's, at least 1e-30: −log of it is at most 69."""
-        return self._rng.standard_exponential(shape).clip(1e-30, None)

@@ -40,8 +40,8 @@ class Distribution:
         Outputs of a network.
     theta : dict of str to (Variable or array)
         The family's own parameters and constants, by name.
-    mask : array of bool, shape (N, width), optional
-        Of a `Masked` family.
+    mask : array of bool, shape (N, mask_size), optional
+        What can be chosen.
 
     Attributes
     ----------
@@ -215,6 +215,11 @@ class Categorical(Distribution):
         super().__init__(Softmax(logits.shape[1]), logits)
 
 
+def look(link, obs, mask=None):
+    """What a link says of states; links are called with a mask where there is one."""
+    return link(obs) if mask is None else link(obs, mask)
+
+
 class LinkOnHost:
     """Acting with any link: through Chainer, hence slower than plain arrays.
 
@@ -229,12 +234,13 @@ class LinkOnHost:
     def __init__(self, policy):
         self.policy = policy
 
-    def _act(self, obs, choose):
+    def _act(self, obs, mask, choose):
+        send = self.policy.device.send
         with chainer.no_backprop_mode(), chainer.using_config("train", False):
-            dist = self.policy(self.policy.device.send(obs))
+            dist = look(self.policy, send(obs), None if mask is None else send(mask))
         return chainer.backends.cuda.to_cpu(chainer.as_array(choose(dist)))
 
-    def sample(self, obs, rng):
+    def sample(self, obs, rng, mask=None):
         """Draw actions for a batch.
 
         ``dist.sample()`` draws from the global generator of its array module; NumPy's is
@@ -243,10 +249,10 @@ class LinkOnHost:
         before = numpy.random.get_state()  # noqa: NPY002
         self.policy.xp.random.seed(int(rng.integers(2**32)))
         try:
-            return self._act(obs, lambda dist: dist.sample())
+            return self._act(obs, mask, lambda dist: dist.sample())
         finally:
             numpy.random.set_state(before)  # noqa: NPY002
 
-    def most_probable(self, obs):
+    def most_probable(self, obs, mask=None):
         """The modes for a batch."""
-        return self._act(obs, lambda dist: dist.most_probable)
+        return self._act(obs, mask, lambda dist: dist.most_probable)

@@ -1,5 +1,6 @@
 """A policy and a value function in one link, and such a link taken apart."""
 
+from chainertrpo.policies.graph import look
 from chainertrpo.policies.policy import computes_as, parts
 from chainertrpo.policies.values import ScaledValueFunction
 
@@ -39,20 +40,22 @@ class ActorCritic(chainer.Chain):
             self.policy, self.vf = policy, vf
         self.to_device(policy.device)
 
-    def forward(self, obs):
+    def forward(self, obs, mask=None):
         """Return distribution and values.
 
         Parameters
         ----------
         obs : array or Variable, shape (N, S)
             Observations.
+        mask : array of bool, shape (N, M), optional
+            Of the policy.
 
         Returns
         -------
         (distribution, Variable of shape (N, 1))
             Of both links.
         """
-        return self.policy(obs), self.vf(obs)
+        return look(self.policy, obs, mask), self.vf(obs)
 
     @property
     def halves(self):
@@ -80,9 +83,9 @@ class Half(chainer.Chain):
         self.which = which
         self.to_device(model.device)
 
-    def forward(self, obs):
+    def forward(self, obs, mask=None):
         """Return the distribution, or the values."""
-        return self.model(obs)[self.which]
+        return look(self.model, obs, mask)[self.which]
 
 
 def halves(model):

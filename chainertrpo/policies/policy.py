@@ -7,14 +7,9 @@ which any derivative can be taken.
 
 import typing
 
-from chainertrpo.policies.families import (
-    Bounded,
-    Free,
-    Gaussian,
-    Scaled,
-    Softmax,
-)
+from chainertrpo.data.spaces import Space
 from chainertrpo.policies.graph import Distribution, LinkOnHost
+from chainertrpo.policies.heads import head_for
 from chainertrpo.policies.models import MLP
 
 import chainer
@@ -96,17 +91,17 @@ class OnHost:
         """By what it was made from: views of arrays would become copies of them."""
         return OnHost, (self.network, self.family, self.theta)
 
-    def _at(self, obs):
+    def _at(self, obs, mask=None):
         out, _ = self._step(obs)
-        return self.family.at(out, self.theta)
+        return self.family.at(out, self.theta, mask)
 
-    def sample(self, obs, rng):
+    def sample(self, obs, rng, mask=None):
         """Draw actions for obs of shape (S,) or (N, S): (A,) or (N, A), or indices."""
-        return self.family.sample(self._at(obs), rng)
+        return self.family.sample(self._at(obs, mask), rng)
 
-    def most_probable(self, obs):
+    def most_probable(self, obs, mask=None):
         """The modes for obs of shape (S,) or (N, S)."""
-        return self.family.mode(self._at(obs))
+        return self.family.mode(self._at(obs, mask))
 
 
 def on_host(policy):
@@ -159,28 +154,32 @@ class Policy(chainer.Chain):
             self.add_persistent(name, x)
         self._network = mlp.network.named("/mlp")
 
-    def forward(self, obs):
+    def forward(self, obs, mask=None):
         """Return the distribution of actions.
 
         Parameters
         ----------
         obs : array or Variable, shape (N, S)
             Observations, normalised if the agent normalises.
+        mask : array of bool, shape (N, M), optional
+            What can be chosen in each state; see `chainertrpo.policies.families.masked`.
 
         Returns
         -------
         Distribution
             Over actions, with ChainerRL's six names.
         """
-        return self.distribution(self.mlp(obs))
+        return self.distribution(self.mlp(obs), mask)
 
-    def distribution(self, out):
+    def distribution(self, out, mask=None):
         """Return the distribution that outputs of the network stand for.
 
         Parameters
         ----------
         out : array or Variable, shape (N, width)
             Of the network.
+        mask : array of bool, shape (N, M), optional
+            As in `forward`.
 
         Returns
         -------
@@ -188,7 +187,7 @@ class Policy(chainer.Chain):
             Over actions, with ChainerRL's six names.
         """
         own = {name: getattr(self, name[1:]) for name in self.family.shapes}
-        return Distribution(self.family, out, {**own, **self._given()})
+        return Distribution(self.family, out, {**own, **self._given()}, mask)
 
     def _given(self):
         return {f"/{name}": getattr(self, name) for name in self._constants}
@@ -202,7 +201,61 @@ class Policy(chainer.Chain):
         return (Part("", self._network, self.family, self._given()),)
 
 
-class GaussianPolicy(Policy):
+class SpacePolicy(Policy):
+    """An MLP from observations to the family of a space of actions.
+
+    A Gaussian for a Box, a softmax for a choice, independent bits; and the product of these
+    for spaces of several parts, which are independent given the state.
+
+    Parameters
+    ----------
+    obs_size : int
+        S.
+    action_space : Space or object
+        Of actions.
+    hidden_sizes : sequence of int
+        Widths of the hidden layers.
+    log_std, log_std_init, placement
+        Of every Gaussian; see `chainertrpo.policies.heads.gaussian`.
+    activation, init, hidden_scale, last_scale, seed
+        As in `MLP`; a small last layer makes the initial mean nearly 0, and choices nearly
+        uniform.
+    """
+
+    def __init__(
+        self,
+        obs_size,
+        action_space,
+        hidden_sizes=(64, 64),
+        *,
+        log_std="state_independent",
+        log_std_init=0.0,
+        placement="free",
+        activation="tanh",
+        init="orthogonal",
+        hidden_scale=1.0,
+        last_scale=0.01,
+        seed=None,
+    ):
+        head = head_for(
+            action_space,
+            log_std=log_std,
+            log_std_init=log_std_init,
+            placement=placement,
+        )
+        mlp = MLP(
+            (obs_size, *hidden_sizes, head.family.width),
+            activation=activation,
+            init=init,
+            hidden_scale=hidden_scale,
+            last_scale=last_scale,
+            seed=seed,
+        )
+        mlp[-1].b.array[...] = head.bias
+        super().__init__(mlp, head.family, head.own, head.constants)
+
+
+class GaussianPolicy(SpacePolicy):
     """An MLP from observations to a Gaussian with a diagonal covariance.
 
     Parameters
@@ -217,8 +270,8 @@ class GaussianPolicy(Policy):
         number for all dimensions (garage); ``fixed``: a constant.
     log_std_init : float
         The initial (or constant) log σ; 0 is σ = 1.
-    activation, init, hidden_scale, last_scale, seed
-        As in `MLP`; a small last layer makes the initial mean nearly 0.
+    **settings
+        Of `SpacePolicy`.
     """
 
     def __init__(
@@ -229,33 +282,15 @@ class GaussianPolicy(Policy):
         *,
         log_std="state_independent",
         log_std_init=0.0,
-        activation="tanh",
-        init="orthogonal",
-        hidden_scale=1.0,
-        last_scale=0.01,
-        seed=None,
+        **settings,
     ):
-        placement, constants = self._placement(action_size)
-        family = Gaussian(action_size, log_std, placement)
-        mlp = MLP(
-            (obs_size, *hidden_sizes, family.width),
-            activation=activation,
-            init=init,
-            hidden_scale=hidden_scale,
-            last_scale=last_scale,
-            seed=seed,
-        )
-        dtype = chainer.get_dtype()
-        own = {name[1:]: (log_std_init, shape) for name, shape in family.shapes.items()}
-        if log_std == "fixed":
-            constants["log_std"] = numpy.full(action_size, log_std_init, dtype)
-        elif log_std == "state_dependent":
-            mlp[-1].b.array[action_size:] = log_std_init
-        super().__init__(mlp, family, own, constants)
-        self.log_std_kind, self.action_size = log_std, action_size
+        box = Space("Box", (action_size,), low=-numpy.inf, high=numpy.inf)
+        self._set_up(obs_size, box, hidden_sizes, log_std, log_std_init, settings)
 
-    def _placement(self, action_size):
-        return Free(), {}
+    def _set_up(self, obs_size, box, hidden_sizes, log_std, log_std_init, settings):
+        settings.update(log_std=log_std, log_std_init=log_std_init)
+        SpacePolicy.__init__(self, obs_size, box, hidden_sizes, **settings)
+        self.log_std_kind, self.action_size = log_std, box.shape[0]
 
 
 class _KnowsBounds(GaussianPolicy):
@@ -264,27 +299,20 @@ class _KnowsBounds(GaussianPolicy):
     placement = None
 
     def __init__(
-        self, obs_size, action_size, low, high, hidden_sizes=(64, 64), **settings
+        self,
+        obs_size,
+        action_size,
+        low,
+        high,
+        hidden_sizes=(64, 64),
+        *,
+        log_std="state_independent",
+        log_std_init=0.0,
+        **settings,
     ):
-        low, high = (
-            numpy.broadcast_to(numpy.asarray(x, "d"), (action_size,))
-            for x in (low, high)
-        )
-        if not (numpy.isfinite(low) & numpy.isfinite(high) & (low < high)).all():
-            raise ValueError(
-                f"expected finite bounds of actions, low < high, got {low} and {high}. "
-                "Use a GaussianPolicy: in a preset neither policy={'scaled': True} "
-                "(--no-scale-actions) nor bound_mean."
-            )
-        self._bounds = low, high
-        super().__init__(obs_size, action_size, hidden_sizes, **settings)
-
-    def _placement(self, action_size):
-        (low, high), dtype = self._bounds, chainer.get_dtype()
-        return self.placement, {
-            "loc": ((low + high) / 2).astype(dtype),
-            "half_range": ((high - low) / 2).astype(dtype),
-        }
+        box = Space("Box", (action_size,), low=low, high=high)
+        settings["placement"] = self.placement
+        self._set_up(obs_size, box, hidden_sizes, log_std, log_std_init, settings)
 
 
 class ScaledGaussianPolicy(_KnowsBounds):
@@ -304,7 +332,7 @@ class ScaledGaussianPolicy(_KnowsBounds):
         Of `GaussianPolicy`.
     """
 
-    placement = Scaled()
+    placement = "scaled"
 
 
 class BoundedGaussianPolicy(_KnowsBounds):
@@ -330,10 +358,10 @@ class BoundedGaussianPolicy(_KnowsBounds):
         A bound is infinite, or not below the other.
     """
 
-    placement = Bounded()
+    placement = "bounded"
 
 
-class SoftmaxPolicy(Policy):
+class SoftmaxPolicy(SpacePolicy):
     """An MLP from observations to a softmax over indices.
 
     Parameters
@@ -342,28 +370,43 @@ class SoftmaxPolicy(Policy):
         S and the number of actions.
     hidden_sizes : sequence of int
         Widths of the hidden layers.
-    activation, init, hidden_scale, last_scale, seed
-        As in `MLP`; a small last layer makes the initial policy nearly uniform.
+    **settings
+        Of `SpacePolicy`.
     """
 
-    def __init__(
-        self,
-        obs_size,
-        n_actions,
-        hidden_sizes=(64, 64),
-        *,
-        activation="tanh",
-        init="orthogonal",
-        hidden_scale=1.0,
-        last_scale=0.01,
-        seed=None,
-    ):
-        mlp = MLP(
-            (obs_size, *hidden_sizes, n_actions),
-            activation=activation,
-            init=init,
-            hidden_scale=hidden_scale,
-            last_scale=last_scale,
-            seed=seed,
-        )
-        super().__init__(mlp, Softmax(n_actions))
+    def __init__(self, obs_size, n_actions, hidden_sizes=(64, 64), **settings):
+        space = Space("Discrete", choices=(n_actions,), start=(0,))
+        super().__init__(obs_size, space, hidden_sizes, **settings)
+
+
+def policy_over(obs_size, action_space, hidden_sizes=(64, 64), **settings):
+    """Make the policy for a space of actions.
+
+    Parameters
+    ----------
+    obs_size : int
+        S.
+    action_space : object
+        Any that `Space` knows.
+    hidden_sizes : sequence of int
+        Widths of the hidden layers.
+    **settings
+        Of `SpacePolicy`.
+
+    Returns
+    -------
+    SpacePolicy
+        A `GaussianPolicy` (`ScaledGaussianPolicy`, `BoundedGaussianPolicy`) or a
+        `SoftmaxPolicy` where the space is one Box or Discrete.
+    """
+    space = Space.of(action_space)
+    if space.kind == "Discrete":
+        return SoftmaxPolicy(obs_size, space.n, hidden_sizes, **settings)
+    if space.kind != "Box":
+        return SpacePolicy(obs_size, space, hidden_sizes, **settings)
+    placement = settings.pop("placement", "free")
+    if placement == "free":
+        return GaussianPolicy(obs_size, space.size, hidden_sizes, **settings)
+    cls = {"scaled": ScaledGaussianPolicy, "bounded": BoundedGaussianPolicy}[placement]
+    bounds = numpy.ravel(space.low), numpy.ravel(space.high)
+    return cls(obs_size, space.size, *bounds, hidden_sizes, **settings)

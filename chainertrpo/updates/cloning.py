@@ -61,7 +61,7 @@ class Cloning:
         in_range("validation", self.validation, 0, below=1)
 
     @single_blas_thread()
-    def __call__(self, policy, optimizer, obs, action, rng):
+    def __call__(self, policy, optimizer, obs, action, rng, mask=None):
         """Fit a policy in place.
 
         Parameters
@@ -76,6 +76,8 @@ class Cloning:
             The expert's.
         rng : numpy.random.Generator
             Of the split and the shuffling.
+        mask : array, shape (N, M), bool, optional
+            What could be chosen.
 
         Returns
         -------
@@ -92,14 +94,16 @@ class Cloning:
         train, test = order[held:], order[:held]
         send = policy.device.send
         obs, action = send(obs), send(action)
+        mask = None if mask is None else send(mask)
 
         def value(rows):
             if not len(rows):
                 return numpy.nan
             rows = send(rows)
-            return -float(said(policy, obs[rows]).log_prob(action[rows]).mean())
+            there = said(policy, obs[rows], None if mask is None else mask[rows])
+            return -float(there.log_prob(action[rows]).mean())
 
-        loss = regression(obs, action)
+        loss = regression(obs, action, mask)
         start = flatten(policy)
         best = (value(test), 0, start)
         n_updates = 0

@@ -9,6 +9,7 @@ import typing
 
 from chainertrpo import ranks
 from chainertrpo._threads import parallel_map, row_shards
+from chainertrpo.data.pieces import take
 from chainertrpo.numerics import flatten, named_params
 from chainertrpo.policies.network import Room, views
 
@@ -243,7 +244,7 @@ def samples_of(policy, part, batch, objective):
                 rows, tape = lin.blocks[i], lin.tape(i)
                 m, action = lin.m[i], batch.action[rows]
                 score, own = family.score(m, action)
-                chunk = batch._make(x if x is None else x[rows] for x in batch)
+                chunk = take(batch, rows)
                 weight = objective.rows(family.log_prob(m, action), chunk)[1]
                 found[i] = own, weight, network.scores(tape, score)
 

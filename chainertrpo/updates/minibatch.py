@@ -10,11 +10,12 @@ the optimiser is Chainer's Adam, that derivative is written out and Adam works o
 vector; everything else goes through Chainer's graph.  The results are equal, to rounding.
 """
 
+from chainertrpo.data.pieces import take
 from chainertrpo.numerics import at, flatten
 from chainertrpo.numerics.functions import functions
 from chainertrpo.policies import parts
 from chainertrpo.policies.families import Squared
-from chainertrpo.policies.graph import Distribution
+from chainertrpo.policies.graph import Distribution, look
 from chainertrpo.updates.adam import FlatAdam, can_be_flat
 from chainertrpo.updates.linearized import outputs
 
@@ -158,9 +159,9 @@ class _Graph:
         self.loss, self._seen = 0, (None, None)
         self.heads = [_GraphHead(self, 0)]
 
-    def look(self, obs):
+    def look(self, obs, mask):
         if self._seen[0] is not obs:
-            self._seen = obs, distributions(self.link, obs)
+            self._seen = obs, distributions(self.link, obs, mask)
             if len(self._seen[1]) > len(self.heads):  # known from the first look on
                 self.heads.append(_GraphHead(self, 1))
         return self._seen[1]
@@ -183,7 +184,7 @@ class _GraphHead:
 
     def at(self, obs, mask=None):
         """Look at rows."""
-        self._dist = self._descent.look(obs)[self._which]
+        self._dist = self._descent.look(obs, mask)[self._which]
         out = getattr(self._dist, "out", None)
         self.m = None if out is None else out.array
 
@@ -199,7 +200,9 @@ class _GraphHead:
         """What the head said of rows of a batch at the parameters before."""
         descent = self._descent
         with at(descent.link, descent.before), chainer.no_backprop_mode():
-            return distributions(descent.link, batch.obs[index])[self._which].copy()
+            rows = take(batch, index)
+            found = distributions(descent.link, rows.obs, rows.mask)
+            return found[self._which].copy()
 
     def pull(self, action, by_log_prob=0, by_entropy=0, by_kl=0, old=None):
         """Add to what the optimiser descends."""
@@ -221,7 +224,7 @@ class _GraphHead:
         return penalty.array
 
 
-def distributions(link, obs):
+def distributions(link, obs, mask=None):
     """What a link says of states: distributions of actions, of returns, or both.
 
     Parameters
@@ -230,6 +233,8 @@ def distributions(link, obs):
         A policy, a value function, or both in one.
     obs : array, shape (N, S)
         Observations.
+    mask : array, optional
+        What can be chosen there.
 
     Returns
     -------
@@ -237,7 +242,7 @@ def distributions(link, obs):
         With a graph.  Values are the outputs of the link's ``family``, by default of
         `Squared`, in its own units.
     """
-    out = link(obs)
+    out = look(link, obs, mask)
     together = isinstance(out, tuple)
     return [
         _distribution(None if together else link, x)

@@ -8,6 +8,7 @@ by double backprop that this project is named for.
 import typing
 
 from chainertrpo import ranks
+from chainertrpo.data.pieces import take
 from chainertrpo.numerics import (
     at,
     flatten,
@@ -18,6 +19,7 @@ from chainertrpo.numerics import (
     unflatten,
 )
 from chainertrpo.policies import parts
+from chainertrpo.policies.graph import look
 from chainertrpo.updates.compatible import score_product
 from chainertrpo.updates.linearized import Linearized, samples_of
 from chainertrpo.updates.objectives import max_kl, mean_entropy, mean_kl
@@ -110,9 +112,7 @@ def closed(policy, part, batch, objective, curvature, region, chunk_rows):
     n = ranks.sum(len(batch.obs))
     lin = Linearized(part, params, batch.obs, mask, n, chunk_rows)
     family, c = part.family, objective.entropy_coef
-    chunks = [
-        batch._make(x if x is None else x[rows] for x in batch) for rows in lin.blocks
-    ]
+    chunks = [take(batch, rows) for rows in lin.blocks]
     gains = [None] * len(chunks)
 
     def gain_of(i, m):
@@ -271,7 +271,7 @@ def graph(policy, batch, objective, curvature, region, chunk_rows):
     """
     rows, n = len(batch.obs), ranks.sum(len(batch.obs))
     slices = [slice(i, i + chunk_rows) for i in range(0, rows, chunk_rows)]
-    chunks = [batch._make(x if x is None else x[one] for x in batch) for one in slices]
+    chunks = [take(batch, one) for one in slices]
     shares = [len(chunk.obs) / n for chunk in chunks]
     params = named_params(policy)
     build = PRODUCTS[curvature.kind]
@@ -284,7 +284,7 @@ def graph(policy, batch, objective, curvature, region, chunk_rows):
     gain = g = 0
     old = []
     for chunk, share in zip(chunks, shares):
-        dist = policy(chunk.obs)
+        dist = look(policy, chunk.obs, chunk.mask)
         old.append(dist.copy())
         value = gain_of(dist, chunk)
         g = g + share * flatten(gradient(value, params))
@@ -296,14 +296,8 @@ def graph(policy, batch, objective, curvature, region, chunk_rows):
             return ranks.sum(shares[0] * one(v) if shares[0] != 1 else one(v))
 
     else:
-        product = _chunked_product(
-            policy,
-            build,
-            batch.obs[:: curvature.stride],
-            batch.action[:: curvature.stride],
-            chunk_rows,
-            params,
-        )
+        some = take(batch, slice(None, None, curvature.stride))
+        product = _chunked_product(policy, build, some, chunk_rows, params)
     distance = mean_kl if region.over == "mean" else max_kl
 
     def evaluate(theta):
@@ -311,7 +305,7 @@ def graph(policy, batch, objective, curvature, region, chunk_rows):
         total, kls = 0, []
         with at(policy, theta), chainer.no_backprop_mode():
             for chunk, share, before in zip(chunks, shares, old):
-                dist = policy(chunk.obs)
+                dist = look(policy, chunk.obs, chunk.mask)
                 total = total + share * gain_of(dist, chunk).array
                 sides = (before, dist) if region.side == "old_new" else (dist, before)
                 kls.append(distance(old=sides[0], new=sides[1]).array)
@@ -327,18 +321,17 @@ def graph(policy, batch, objective, curvature, region, chunk_rows):
     )
 
 
-def _chunked_product(policy, build, obs, action, chunk_rows, params):
+def _chunked_product(policy, build, batch, chunk_rows, params):
     """Σ of the chunks' products; each chunk's graph is made anew and forgotten."""
-    n = ranks.sum(len(obs))
+    n = ranks.sum(len(batch.obs))
 
     def product(v):
         total = 0
-        for i in range(0, len(obs), chunk_rows):
-            rows = obs[i : i + chunk_rows]
-            dist = policy(rows)
-            taken = action[i : i + chunk_rows]
-            share = len(rows) / n
-            total = total + share * build(dist, dist.copy(), params, taken)(v)
+        for i in range(0, len(batch.obs), chunk_rows):
+            chunk = take(batch, slice(i, i + chunk_rows))
+            dist = look(policy, chunk.obs, chunk.mask)
+            share = len(chunk.obs) / n
+            total = total + share * build(dist, dist.copy(), params, chunk.action)(v)
         return ranks.sum(total)
 
     return product

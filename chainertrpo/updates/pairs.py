@@ -1,5 +1,6 @@
 """State-action pairs as rows of a network's input."""
 
+from chainertrpo.data.demonstrations import spaces_of
 from chainertrpo.policies import EmpiricalNormalization
 
 import numpy
@@ -10,7 +11,7 @@ NORMALIZE = ("running", "demonstrations", "none")
 class PairEncoder:
     """(s, a) -> row: the observation, the action, and whether the state is absorbing.
 
-    A Discrete action is one-hot; the last column is there only with `absorbing`, and the
+    Choices are one-hot; the last column is there only with `absorbing`, and the
     row of absorbing states has 1 there and 0 elsewhere, before and after normalisation
     (Kostrikov et al. 2019, arXiv:1809.02925, section 4.2).
     """
@@ -19,8 +20,7 @@ class PairEncoder:
         if normalize not in NORMALIZE:
             raise ValueError(f"expected normalize of {NORMALIZE}, got {normalize!r}.")
         self.normalize, self.absorbing = normalize, absorbing
-        space = demonstrations.environment["action_space"]
-        self._n_actions = space["n"] if space["type"] == "Discrete" else None
+        self._actions = spaces_of(demonstrations.environment)[1]
         expert = self(*demonstrations.pairs())
         self.size = expert.shape[1]
         self.normalizer = EmpiricalNormalization(self.size, eps=1e-6, clip_threshold=10)
@@ -29,9 +29,7 @@ class PairEncoder:
 
     def __call__(self, obs, action):
         """Encode pairs."""
-        if self._n_actions is not None:
-            action = numpy.eye(self._n_actions, dtype=numpy.float32)[action]
-        parts = [obs, action]
+        parts = [obs, self._actions.action_features(action)]
         if self.absorbing:
             parts.append(numpy.zeros((len(obs), 1), numpy.float32))
         return numpy.concatenate(parts, axis=1)

@@ -5,6 +5,7 @@ import typing
 
 from chainertrpo.numerics import at, named_params, unflatten
 from chainertrpo.policies import parts
+from chainertrpo.policies.graph import look
 from chainertrpo.updates.linearized import outputs
 
 import chainer
@@ -55,7 +56,7 @@ def said(link, obs, mask=None, theta=None, chunk_rows=25_000):
     """
     found = parts(link)
     if not found:
-        return _through_chainer(link, obs, theta, chunk_rows)
+        return _through_chainer(link, obs, mask, theta, chunk_rows)
     params = {name: x.array for name, x in named_params(link).items()}
     if theta is not None:
         params = dict(zip(params, unflatten(theta, params.values())))
@@ -71,13 +72,13 @@ def said(link, obs, mask=None, theta=None, chunk_rows=25_000):
     )
 
 
-def _through_chainer(link, obs, theta, chunk_rows):
+def _through_chainer(link, obs, mask, theta, chunk_rows):
     slices = [slice(i, i + chunk_rows) for i in range(0, len(obs), chunk_rows)]
     here = contextlib.nullcontext() if theta is None else at(link, theta)
     dists = []
     with here, chainer.no_backprop_mode(), chainer.using_config("train", False):
         for rows in slices:
-            dist = link(obs[rows])
+            dist = look(link, obs[rows], None if mask is None else mask[rows])
             dists.append((dist[0] if isinstance(dist, tuple) else dist).copy())
 
     def join(values):

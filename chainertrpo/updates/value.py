@@ -155,12 +155,13 @@ class ValueFit:
         return FitReport(len(losses), loss)
 
 
-def regression(obs, target):
+def regression(obs, target, mask=None):
     """The loss −E[log p(target)] of minibatches, for `descend`."""
 
     def loss(heads, rows):
         head, wanted = heads[0], target.take(rows, axis=0)
-        head.at(obs.take(rows, axis=0))
+        valid = None if mask is None else mask.take(rows, axis=0)
+        head.at(obs.take(rows, axis=0), valid)
         share = -1 / len(rows)
         loss = head.sum_log_prob(wanted) * share
         head.pull(wanted, by_log_prob=share)

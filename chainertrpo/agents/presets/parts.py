@@ -3,12 +3,9 @@
 from chainertrpo._checks import at_least, positive
 from chainertrpo.data.spaces import Space
 from chainertrpo.policies import (
-    BoundedGaussianPolicy,
-    GaussianPolicy,
-    ScaledGaussianPolicy,
     ScaledValueFunction,
-    SoftmaxPolicy,
     ValueFunction,
+    policy_over,
 )
 from chainertrpo.updates import CorrectedEps, NaturalFit, NaturalStep, ValueFit
 from chainertrpo.updates.spelling import make
@@ -76,17 +73,17 @@ def policy_for(obs_size, action_space, *, bound_mean=False, scaled=False, **sett
     obs_size : int
         S.
     action_space : object
-        A Box or Discrete.
+        Any that `Space` knows.
     bound_mean : bool
         Whether means stay within a Box: a `BoundedGaussianPolicy`.
     scaled : bool
         Whether actions are in units of half a Box: a `ScaledGaussianPolicy`.
     **settings
-        Of `GaussianPolicy`; a `SoftmaxPolicy` takes those that are not about σ.
+        Of `GaussianPolicy`; policies without a Gaussian take those that are not about σ.
 
     Returns
     -------
-    GaussianPolicy or SoftmaxPolicy
+    Policy
         Not on a device yet.
 
     Raises
@@ -100,17 +97,11 @@ def policy_for(obs_size, action_space, *, bound_mean=False, scaled=False, **sett
             "a range already. Set one of them to False (--no-scale-actions)."
         )
     space = Space.of(action_space)
-    if space.kind == "Discrete":
+    if not space.is_continuous:
         settings = {k: v for k, v in settings.items() if not k.startswith("log_std")}
-        return SoftmaxPolicy(obs_size, space.n, **settings)
-    if space.kind != "Box":
-        raise ValueError(
-            f"expected an action space that is a Box or Discrete, got {action_space}."
-        )
-    if bound_mean or scaled:
-        cls = BoundedGaussianPolicy if bound_mean else ScaledGaussianPolicy
-        return cls(obs_size, space.size, space.low, space.high, **settings)
-    return GaussianPolicy(obs_size, space.size, **settings)
+    elif bound_mean or scaled:
+        settings["placement"] = "bounded" if bound_mean else "scaled"
+    return policy_over(obs_size, space, **settings)
 
 
 def value_function(obs_size, *, scaled=False, **settings):

@@ -38,8 +38,8 @@ from chainertrpo.data.spaces import Space
 from chainertrpo.policies import (
     ActorCritic,
     EmpiricalNormalization,
-    GaussianPolicy,
     ScaledValueFunction,
+    SpacePolicy,
     ValueFunction,
 )
 from chainertrpo.updates import GradientStep, NaturalStep, ValueFit
@@ -61,7 +61,7 @@ PARTS = {
     "value_step": (value_step, ValueFit, NaturalStep),
     "estimation": Estimation,
     "rewards": ScaledRewards,
-    "policy": (policy_for, GaussianPolicy),
+    "policy": (policy_for, SpacePolicy),
     "vf": (value_function, ScaledValueFunction, ValueFunction),
     "optimizer": adam,
     "vf_optimizer": adam,
@@ -219,10 +219,8 @@ def make_agent(observation_space, action_space, settings, *, device=None, seed=N
 
     Parameters
     ----------
-    observation_space : object
-        A Box.
-    action_space : object
-        A Box (a `GaussianPolicy`) or Discrete (a `SoftmaxPolicy`).
+    observation_space, action_space : object
+        Of the environment: any that `Space` knows.
     settings : dict
         From `settings_of`.
     device : chainer.backend.Device, optional
@@ -243,7 +241,7 @@ def make_agent(observation_space, action_space, settings, *, device=None, seed=N
     settings = respelt(settings, settings)
     check_keys(settings)
     parts = {name: settings.get(name) for name in PARTS}
-    obs_size = Space.of(observation_space).size
+    obs_size = Space.observed(observation_space).size
     seeds = (None, None) if seed is None else (seed, seed + 1)
     policy = policy_for(
         obs_size, action_space, seed=seeds[0], **(parts["policy"] or {})

@@ -12,8 +12,8 @@ from chainertrpo.data.demonstrations.records import (
     Demonstrations,
     Episode,
     check_environment,
-    describe_space,
     environment_header,
+    spaces_of,
 )
 
 __all__ = [
@@ -23,7 +23,6 @@ __all__ = [
     "PaddingWarning",
     "check_environment",
     "describe",
-    "describe_space",
     "environment_header",
     "kind_of",
     "maker",
@@ -31,6 +30,7 @@ __all__ = [
     "read_any",
     "read_demonstrations",
     "select",
+    "spaces_of",
     "subsample",
     "write_demonstrations",
 ]

@@ -1,5 +1,7 @@
 """Demonstrations, described for a reader."""
 
+from chainertrpo.data.demonstrations.records import spaces_of
+
 import numpy
 
 
@@ -38,7 +40,7 @@ def describe(demonstrations):
         f"{len(obs)} pairs kept",
         f"return       {returns.mean():.2f} ± {returns.std():.2f} "
         f"({returns.min():.2f} … {returns.max():.2f})",
-        f"actions      {_actions(action, environment['action_space'])}",
+        f"actions      {_actions(action, spaces_of(environment)[1])}",
     ]
     first = {}
     for i, e in enumerate(episodes):
@@ -80,13 +82,10 @@ def maker(made_by):
 def _actions(action, space):
     if not len(action):
         return "none kept"
-    if space["type"] == "Discrete":
-        counts = numpy.bincount(action, minlength=space["n"])
-        return ", ".join(f"{a}: {c / len(action):.1%}" for a, c in enumerate(counts))
-    low, high = (
-        numpy.array([fill if x is None else x for x in space[name]])
-        for name, fill in (("low", -numpy.inf), ("high", numpy.inf))
-    )
+    if not space.is_continuous:
+        shares = space.action_features(action).mean(0)
+        return ", ".join(f"{a}: {share:.1%}" for a, share in enumerate(shares))
+    low, high = space.action_bounds
     outside = ((action < low) | (action > high)).any(1).mean()
     with numpy.printoptions(precision=3, suppress=True):
         return (

@@ -1,10 +1,10 @@
 """Demonstration files, which cannot run code when read.
 
 A file is an ``.npz`` without pickles.  N steps of E episodes lie one after the other:
-``obs`` (N + E, S), ``action`` (N, A) or (N,), ``reward`` (N,), ``kept`` (N,), and for each
-episode ``length``, ``terminated``, ``truncated`` and ``seed`` (−1: unknown).  ``header``
-is JSON: format, version, environment with its spaces, who played, library versions, and
-the SHA-256 of every array.
+``obs`` (N + E, S), ``action`` (N, A) or (N,), ``reward`` (N,), ``kept`` (N,), perhaps
+``mask`` (N, M), and for each episode ``length``, ``terminated``, ``truncated`` and ``seed``
+(−1: unknown).  ``header`` is JSON: format, version, environment with its spaces, who
+played, library versions, and the SHA-256 of every array.
 """
 
 import hashlib
@@ -30,6 +30,7 @@ ARRAYS = {  # name: kinds of dtype, number of dimensions
     "truncated": ("b", (1,)),
     "seed": ("i", (1,)),
 }
+MASK = {"mask": ("b", (2,))}  # there only where there are masks
 
 
 def write_demonstrations(path, demonstrations):
@@ -47,6 +48,8 @@ def write_demonstrations(path, demonstrations):
         name: numpy.concatenate([getattr(e, name) for e in episodes])
         for name in ("obs", "action", "reward", "kept")
     }
+    if episodes[0].mask is not None:
+        arrays["mask"] = numpy.concatenate([e.mask for e in episodes])
     arrays["length"] = numpy.array(demonstrations.lengths, numpy.int64)
     for name, dtype in (("terminated", bool), ("truncated", bool), ("seed", "i8")):
         arrays[name] = numpy.array([getattr(e, name) for e in episodes], dtype)
@@ -86,8 +89,9 @@ def read_demonstrations(path, environment=None, max_bytes=None):
     arrays = read_npz(path, max_bytes=max_bytes)
     try:
         header = _read_header(arrays)
-        for name, (kinds, dimensions) in ARRAYS.items():
-            _check_array(name, arrays[name], kinds, dimensions, header["sha256"])
+        for name, (kinds, dimensions) in {**ARRAYS, **MASK}.items():
+            if name in arrays:
+                _check_array(name, arrays[name], kinds, dimensions, header["sha256"])
         demonstrations = Demonstrations(
             _episodes(arrays),
             header["environment"],
@@ -113,7 +117,7 @@ def _check_array(name, array, kinds, dimensions, sums):
 
 def _read_header(arrays):
     missing, extra = ARRAYS.keys() - arrays.keys(), arrays.keys() - ARRAYS.keys()
-    if "header" not in arrays or missing or extra - {"header"}:
+    if "header" not in arrays or missing or extra - {"header", *MASK}:
         raise ValueError(
             f"expected the arrays header, {', '.join(ARRAYS)}; got {sorted(arrays)}. "
             "Files of other projects: examples/record_demonstrations.py convert."
@@ -144,7 +148,7 @@ def _episodes(arrays):
     if len(length) == 0 or length.min() < 1 or length.max() > len(arrays["obs"]):
         raise ValueError("expected episodes of at least one step.")
     n, e = sum(length.tolist()), len(length)
-    for name in ARRAYS:
+    for name in [*ARRAYS, *(MASK.keys() & arrays.keys())]:
         want = n + e if name == "obs" else n
         want = e if name in ("length", "terminated", "truncated", "seed") else want
         if len(arrays[name]) != want:
@@ -153,7 +157,8 @@ def _episodes(arrays):
                 f"got {len(arrays[name])}. (An episode of n steps has n + 1 observations.)"
             )
     ends = numpy.cumsum(length)[:-1]
-    parts = {k: numpy.split(arrays[k], ends) for k in ("action", "reward", "kept")}
+    rows = {"action", "reward", "kept", "mask"} & arrays.keys()
+    parts = {k: numpy.split(arrays[k], ends) for k in rows}
     parts["obs"] = numpy.split(arrays["obs"], ends + numpy.arange(1, e))
     for name in ("terminated", "truncated", "seed"):
         parts[name] = arrays[name].tolist()

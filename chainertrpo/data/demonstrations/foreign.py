@@ -8,7 +8,12 @@ observation becomes the end, and the episode counts as cut.
 import warnings
 
 from chainertrpo._extras import pip_install
-from chainertrpo.data.demonstrations.records import Demonstrations, Episode, checked
+from chainertrpo.data.demonstrations.records import (
+    Demonstrations,
+    Episode,
+    checked,
+    spaces_of,
+)
 from chainertrpo.data.files import MAX_BYTES, BadFileError, read_npz, too_large
 
 import numpy
@@ -84,18 +89,24 @@ def _converted(path, episodes, environment, source, names):
     # Demonstrations of (obs, action, reward) of each episode; `names` of these fields.
     space, made = environment["action_space"], []
     try:
+        observations, actions = spaces_of(environment)
+        if actions.kind not in ("Box", "Discrete"):
+            raise ValueError(
+                f"expected an environment with Box or Discrete actions, which such files "
+                f"hold, got {actions.kind}."
+            )
         for i, (obs, action, reward) in enumerate(episodes):
             n = min(len(obs) - 1, len(action))
             if n < 1:
                 continue  # a single pair has no observation after it
             where = f"episode {i} ({', '.join(names)})"
-            if space["type"] == "Discrete":
+            if actions.kind == "Discrete":
                 action = _discrete(action[:n], space, f"episode {i}, {names[1]}")
             else:
                 action = action[:n].reshape(n, -1)
             obs = obs[: n + 1].reshape(n + 1, -1)
             episode = Episode(obs, action, reward[:n], False, False)
-            made.append(checked(episode, environment, where))
+            made.append(checked(episode, observations, actions, where))
         return Demonstrations(made, environment, {"kind": "converted", "from": source})
     except ValueError as error:
         raise BadFileError(

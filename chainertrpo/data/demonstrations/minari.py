@@ -9,9 +9,10 @@ from chainertrpo.data.demonstrations.records import (
     Demonstrations,
     Episode,
     check_environment,
-    describe_space,
+    environment_header,
 )
 from chainertrpo.data.files import MAX_BYTES, BadFileError, too_large
+from chainertrpo.data.spaces import Space
 
 import numpy
 
@@ -96,19 +97,19 @@ def read_minari(dataset_id, environment, max_bytes=None):
             f"{dataset_id}: expected demonstrations of {environment['id']}, got some of "
             f"{theirs}."
         )
-    kind = type(dataset.observation_space).__name__
-    if kind != "Box":
-        raise BadFileError(f"{dataset_id}: expected Box observations, got {kind}.")
+    try:
+        seen, acted = map(Space.of, (dataset.observation_space, dataset.action_space))
+    except ValueError as error:
+        raise BadFileError(f"{dataset_id}: {error}") from error
     _check_size(dataset_id, dataset, max_bytes)
-    start = environment["action_space"].get("start", 0)
     seeds = [
         about.get("seed")
         for about in dataset.storage.get_episode_metadata(dataset.episode_indices)
     ]
     episodes = [
         Episode(
-            numpy.asarray(e.observations).reshape(len(e.observations), -1),
-            numpy.asarray(e.actions) - start if start else numpy.asarray(e.actions),
+            _rows(e.observations, len(e.rewards) + 1, seen.features),
+            _rows(e.actions, len(e.rewards), acted.encode),
             numpy.asarray(e.rewards),
             bool(e.terminations[-1]),
             bool(e.truncations[-1]),
@@ -123,13 +124,36 @@ def read_minari(dataset_id, environment, max_bytes=None):
         raise BadFileError(f"{dataset_id}: {error}") from error
 
 
+def _element(columns, i):
+    # Of a dict or tuple of arrays, row i of each.
+    if hasattr(columns, "keys"):
+        return {k: _element(x, i) for k, x in columns.items()}
+    if isinstance(columns, (tuple, list)):
+        return tuple(_element(x, i) for x in columns)
+    return columns[i]
+
+
+def _rows(columns, n, one):
+    return numpy.stack([one(_element(columns, i)) for i in range(n)])
+
+
+def _columns(elements):
+    # The inverse: elements of a space, one under the other.
+    if hasattr(elements[0], "keys"):
+        return {k: _columns([x[k] for x in elements]) for k in elements[0]}
+    if isinstance(elements[0], tuple):
+        return tuple(map(_columns, map(list, zip(*elements))))
+    return numpy.array(elements)
+
+
 def _check_size(dataset_id, dataset, max_bytes):
     # Steps times what a step is, which the data set declares, before anything is read.
-    obs, action = dataset.observation_space, dataset.action_space
-    step = sum(
-        int(numpy.prod(space.shape, dtype=object)) * numpy.dtype(space.dtype).itemsize
-        for space in (obs, action)
-    )
+    leaves = [
+        leaf
+        for space in (dataset.observation_space, dataset.action_space)
+        for leaf in Space.of(space).leaves()
+    ]
+    step = sum(8 * int(numpy.prod(leaf.shape, dtype=object)) for leaf in leaves)
     total = int(dataset.total_steps) * (step + 16)
     folder = getattr(dataset.storage, "data_path", None)
     on_disk = 0
@@ -161,24 +185,25 @@ def write_minari(dataset_id, demonstrations, env):
     from minari.data_collector import EpisodeBuffer
 
     _check_name(dataset_id)
-    spaces = ("observation_space", "action_space")
-    header = {name: describe_space(getattr(env, name)) for name in spaces}
-    check_environment(demonstrations, {"id": env.spec and env.spec.id, **header})
-    start = demonstrations.environment["action_space"].get("start", 0)
+    header = environment_header(env, id=env.spec and env.spec.id)
+    check_environment(demonstrations, header)
+    if Space.of(env.observation_space).kind != "Box":
+        raise ValueError(
+            "expected an environment with Box observations, got "
+            f"{env.observation_space}: what was recorded are features of them."
+        )
     shape, dtype = env.observation_space.shape, env.observation_space.dtype
+    acted = Space.of(env.action_space)
     buffers = []
     for i, e in enumerate(demonstrations.episodes):
         ends = numpy.zeros((2, len(e.reward)), bool)
         ends[:, -1] = e.terminated, e.truncated or not e.terminated
-        action = (e.action + start if e.action.dtype.kind == "i" else e.action).astype(
-            env.action_space.dtype
-        )
         buffers.append(
             EpisodeBuffer(
                 id=i,
                 seed=None if e.seed < 0 else e.seed,
                 observations=e.obs.reshape(-1, *shape).astype(dtype),
-                actions=action,
+                actions=_columns([acted.decode(a) for a in e.action]),
                 rewards=e.reward,
                 terminations=ends[0],
                 truncations=ends[1],

@@ -5,6 +5,7 @@ import hashlib
 import typing
 
 from chainertrpo.data.path import Path
+from chainertrpo.data.spaces import Space
 
 import numpy
 
@@ -16,8 +17,8 @@ class Episode(typing.NamedTuple):
     ----------
     obs : array, shape (n + 1, S), float32
         s₀ … sₙ, flattened, not normalised.
-    action : array, shape (n, A) float32, or (n,) int32
-        a₀ … aₙ₋₁ as the agent chose them: not clipped, a Discrete's counted from 0.
+    action : array, shape (n, A) float32 or int32, or (n,) int32
+        a₀ … aₙ₋₁ as the agent chose them (see `Space`): not clipped, choices from 0.
     reward : array, shape (n,), float32
         The environment's; reported, never trained on.
     terminated, truncated : bool
@@ -26,6 +27,8 @@ class Episode(typing.NamedTuple):
         What the environment was reset with; −1 if unknown.
     kept : array, shape (n,), bool, optional
         The pairs that count (see `subsample`); by default all.
+    mask : array, shape (n, M), bool, optional
+        What could be chosen (see `Space.flat_mask`); None where all could.
     """
 
     obs: typing.Any
@@ -35,6 +38,7 @@ class Episode(typing.NamedTuple):
     truncated: bool
     seed: int = -1
     kept: typing.Any = None
+    mask: typing.Any = None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -62,11 +66,13 @@ class Demonstrations:
         """Raise a ValueError for what is no demonstration."""  # noqa: DOC501
         if not self.episodes:
             raise ValueError("expected at least one episode, got none.")
-        _check_header(self.environment)
+        spaces = spaces_of(self.environment)
         episodes = tuple(
-            checked(episode, self.environment, f"episode {i}")
+            checked(episode, *spaces, f"episode {i}")
             for i, episode in enumerate(self.episodes)
         )
+        if len({episode.mask is None for episode in episodes}) > 1:
+            raise ValueError("expected masks in all episodes or in none, got both.")
         object.__setattr__(self, "episodes", episodes)
 
     @property
@@ -84,7 +90,8 @@ class Demonstrations:
         total = hashlib.sha256()
         for e in self.episodes:
             ends = numpy.array([e.terminated, e.truncated])
-            for array in (e.obs, e.action, e.reward, e.kept, ends):
+            masks = () if e.mask is None else (e.mask,)
+            for array in (e.obs, e.action, e.reward, e.kept, ends, *masks):
                 array = numpy.ascontiguousarray(array)
                 total.update(f"{array.dtype.str} {array.shape} ".encode())
                 total.update(array.tobytes())
@@ -102,6 +109,12 @@ class Demonstrations:
         action = [e.action[e.kept] for e in self.episodes]
         return numpy.concatenate(obs), numpy.concatenate(action)
 
+    def masks(self):
+        """Return what could be chosen in the kept pairs, (N, M) bool, or None."""
+        if self.episodes[0].mask is None:
+            return None
+        return numpy.concatenate([e.mask[e.kept] for e in self.episodes])
+
     def paths(self):
         """Return the episodes whole, as paths.
 
@@ -110,33 +123,10 @@ class Demonstrations:
         list of Path
             Terminal where terminated.
         """
-        return [Path(e.obs, e.action, e.reward, e.terminated) for e in self.episodes]
-
-
-def describe_space(space):
-    """Describe a Box or Discrete space as JSON.
-
-    Parameters
-    ----------
-    space : object
-        With ``n`` (Discrete), or ``shape``, ``low`` and ``high`` (Box).
-
-    Returns
-    -------
-    dict
-        Infinite bounds are null.
-    """
-    if hasattr(space, "n"):
-        start = int(getattr(space, "start", 0))
-        return {"type": "Discrete", "n": int(space.n), "start": start}
-
-    def bounds(array):
-        flat = numpy.asarray(array, float).ravel().tolist()
-        return [x if numpy.isfinite(x) else None for x in flat]
-
-    shape = [int(n) for n in space.shape]
-    low, high = bounds(space.low), bounds(space.high)
-    return {"type": "Box", "shape": shape, "low": low, "high": high}
+        return [
+            Path(e.obs, e.action, e.reward, e.terminated, mask=e.mask)
+            for e in self.episodes
+        ]
 
 
 def environment_header(env, **more):
@@ -159,8 +149,8 @@ def environment_header(env, **more):
         "id": getattr(env, "id", None),
         "package": getattr(env, "package", None),
         "max_episode_steps": getattr(env, "max_episode_steps", None),
-        "observation_space": describe_space(env.observation_space),
-        "action_space": describe_space(env.action_space),
+        "observation_space": Space.observed(env.observation_space).to_json(),
+        "action_space": Space.of(env.action_space).to_json(),
         **more,
     }
 
@@ -188,8 +178,9 @@ def check_environment(demonstrations, environment):
             f"expected demonstrations of {environment['id']}, got some of {theirs['id']}."
         )
     for name in ("observation_space", "action_space"):
-        keys = ("type", "shape", "n")
-        want, got = ([x[name].get(k) for k in keys] for x in (environment, theirs))
+        want, got = (
+            Space.from_json(x[name]).without_bounds() for x in (environment, theirs)
+        )
         if want != got:
             raise ValueError(
                 f"expected demonstrations with the {name} {environment[name]}, got "
@@ -197,33 +188,46 @@ def check_environment(demonstrations, environment):
             )
 
 
-def _check_header(environment):
+def spaces_of(environment):
+    """Read the spaces in a header.
+
+    Parameters
+    ----------
+    environment : dict
+        From `environment_header`.
+
+    Returns
+    -------
+    observations, actions : Space
+        Of the environment.
+
+    Raises
+    ------
+    ValueError
+        It has none.
+    """
     try:
-        obs, action = environment["observation_space"], environment["action_space"]
-        good = obs["type"] == "Box" and all(int(n) > 0 for n in obs["shape"])
-        n = action["n"] if action["type"] == "Discrete" else action["shape"][0]
-        good = good and int(n) > 0
-    except (KeyError, TypeError, IndexError, ValueError):
-        good = False
-    if not good:
+        names = ("observation_space", "action_space")
+        return tuple(Space.from_json(environment[name]) for name in names)
+    except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
-            "expected an environment with a Box observation_space and a Box or Discrete "
-            f"action_space, got {str(environment)[:200]}. See environment_header."
-        )
+            "expected an environment with observation_space and action_space, got "
+            f"{str(environment)[:200]} ({error}). See environment_header."
+        ) from None
 
 
 NUMBERS = {"obs": "fiub", "action": "fiu", "reward": "fiub"}  # kinds of dtypes
 
 
-def checked(episode, environment, where):
+def checked(episode, observations, actions, where):
     """Return an episode with arrays of their final dtypes, or raise what names it.
 
     Parameters
     ----------
     episode : Episode
         With arrays, or what makes them.
-    environment : dict
-        From `environment_header`.
+    observations, actions : Space
+        Of the environment.
     where : str
         Said in errors, for example ``episode 3``.
 
@@ -237,8 +241,6 @@ def checked(episode, environment, where):
     ValueError
         It is no episode of this environment.
     """
-    space = environment["action_space"]
-    discrete = space["type"] == "Discrete"
     arrays = dict(zip(NUMBERS, map(numpy.asarray, episode[:3])))
     for name, array in arrays.items():
         if array.dtype.kind not in NUMBERS[name]:
@@ -246,7 +248,7 @@ def checked(episode, environment, where):
                 f"{where}: expected real numbers in {name}, got {array.dtype}."
             )
     obs, action, reward = arrays.values()
-    n, size = len(reward), int(numpy.prod(environment["observation_space"]["shape"]))
+    n, size = len(reward), observations.size
     if reward.ndim != 1:
         raise ValueError(f"{where}: expected rewards (n,), got {reward.shape}.")
     if n < 1 or obs.shape != (n + 1, size):
@@ -254,34 +256,59 @@ def checked(episode, environment, where):
             f"{where}: expected observations of shape ({n + 1}, {size}) for {n} rewards, "
             f"got {obs.shape}. An episode of n ≥ 1 steps has n + 1 observations."
         )
-    if discrete and action.dtype.kind not in "iu":
-        raise ValueError(
-            f"{where}: expected integer actions for a Discrete space, got {action.dtype}."
-        )
-    want = (n,) if discrete else (n, int(numpy.prod(space["shape"])))
-    if action.shape != want:
-        raise ValueError(
-            f"{where}: expected actions of shape {want}, got {action.shape}."
-        )
-    if discrete and not (action.min() >= 0 and action.max() < space["n"]):
-        raise ValueError(
-            f"{where}: expected actions in 0 … {space['n'] - 1}, got some in "
-            f"{action.min()} … {action.max()}."
-        )
     kept = numpy.ones(n, bool) if episode.kept is None else numpy.asarray(episode.kept)
     if kept.shape != (n,) or kept.dtype != bool:
         raise ValueError(f"{where}: expected {n} booleans in kept, got {kept.shape}.")
+    action = _checked_actions(action, n, actions, where)
     return Episode(
         _as_float32(obs, f"{where}: expected finite obs"),
-        action.astype(numpy.int32)
-        if discrete
-        else _as_float32(action, f"{where}: expected finite action"),
+        action,
         _as_float32(reward, f"{where}: expected finite reward"),
         bool(episode.terminated),
         bool(episode.truncated),
         int(episode.seed),
         kept,
+        _checked_masks(episode.mask, action, actions, where),
     )
+
+
+def _checked_actions(action, n, space, where):
+    if not space.is_continuous and action.dtype.kind not in "iu":
+        raise ValueError(
+            f"{where}: expected integer actions for a {space.kind} space, got "
+            f"{action.dtype}."
+        )
+    want = (n,) if space.action_size is None else (n, space.action_size)
+    if action.shape != want:
+        raise ValueError(
+            f"{where}: expected actions of shape {want}, got {action.shape}."
+        )
+    try:
+        space.choice_features(action)
+    except ValueError as error:
+        raise ValueError(f"{where}: in its actions, {error}") from None
+    if space.is_continuous:
+        return _as_float32(action, f"{where}: expected finite action")
+    return action.astype(numpy.int32)
+
+
+def _checked_masks(mask, action, space, where):
+    if mask is None:
+        return None
+    mask = numpy.asarray(mask)
+    if mask.shape != (len(action), space.mask_size) or mask.dtype != bool:
+        raise ValueError(
+            f"{where}: expected masks ({len(action)}, {space.mask_size}) of booleans, got "
+            f"{mask.dtype} {mask.shape}."
+        )
+    forbidden = ((space.choice_features(action) > 0) & ~mask).any(axis=1)
+    if forbidden.any():
+        at = int(numpy.flatnonzero(forbidden)[0])
+        raise ValueError(
+            f"{where}: expected actions that can be chosen, got {action[at]} at step {at}, "
+            "which its mask forbids."
+        )
+    return mask
 
 
 def _as_float32(array, expected):
