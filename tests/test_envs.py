@@ -126,7 +126,7 @@ class TestPackages:
         box, discrete = spaces.Box(-1, 1, (2,)), spaces.Discrete(2)
         for obs, action, match in (
             (spaces.Sequence(box), discrete, "Wrap the environment"),
-            (spaces.Box(0, 255, (8, 8, 3), np.uint8), discrete, "Images"),
+            (spaces.Box(0, 1, (8, 8, 3), np.float32), discrete, "Images"),
             (spaces.Dict({"a": spaces.Box(0, 1, (2, 2, 3))}), discrete, "Images"),
             (box, spaces.Tuple([discrete, spaces.Text(3)]), "Wrap the environment"),
             (box, spaces.Dict({"a": spaces.Box(-1, 1, (0,))}), "not empty"),

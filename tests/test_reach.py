@@ -291,3 +291,44 @@ def test_a_file_whose_masks_do_not_fit(tmp_path):
     np.savez(path, **arrays)
     with pytest.raises(BadFileError, match="mask differs from its SHA-256"):
         read_demonstrations(path)
+
+
+class Brightest:
+    """Which quarter of an image of bytes is bright; five images an episode."""
+
+    observation_space = spaces.Box(0, 255, (8, 8, 1), np.uint8)
+    action_space = spaces.Discrete(4)
+
+    def reset(self, seed=None, options=None):
+        self.rng, self.t = np.random.RandomState(seed), 0
+        return self._next(), {}
+
+    def _next(self):
+        image = self.rng.randint(0, 100, (8, 8, 1)).astype(np.uint8)
+        self.where = self.rng.randint(4)
+        rows, columns = (slice(4 * i, 4 * i + 4) for i in divmod(self.where, 2))
+        image[rows, columns] += 100
+        return image
+
+    def step(self, action):
+        reward, self.t = float(action == self.where), self.t + 1
+        return self._next(), reward, self.t == 5, False, {}
+
+
+def test_images_are_bytes_until_the_batch():
+    env = Env(Brightest(), seed=0)
+    with pytest.raises(ValueError, match="images .*demonstrations hold vectors"):
+        record_episodes(env, lambda obs: 0, 1)
+    fit = {"epochs": 2, "batch_size": 50}
+    agent = agent_for(env, policy_step={"region": {"max_kl": 0.1}}, value_step=fit)
+    assert agent.obs_normalizer is None and env.obs_shape == (8, 8, 1)
+    paths, update = [], agent.update
+
+    def watched(batch):
+        paths.extend(batch)
+        update(batch)
+
+    agent.update = watched
+    rewards = [reward for _, _, reward, _ in drive(agent, env, 2801)]
+    assert {path.obs.dtype for path in paths} == {np.dtype("uint8")}
+    assert np.mean(rewards[:400]) < 0.4 and np.mean(rewards[-400:]) > 0.6

@@ -108,7 +108,7 @@ def as_observation(obs, where=""):
     Returns
     -------
     array, float32
-        A copy: environments may reuse their arrays.
+        A copy: environments may reuse their arrays.  Images of bytes, (H, W, C), stay so.
 
     Raises
     ------
@@ -116,6 +116,8 @@ def as_observation(obs, where=""):
         It holds no numbers, or one that is not finite, which is named.
     """
     x = numpy.asarray(obs)
+    if x.dtype == numpy.uint8 and x.ndim == 3:
+        return x.copy()
     if x.dtype.kind not in "fiub":
         raise BadObservationError(
             f"expected numbers as observations, got {x.dtype}"

@@ -134,6 +134,12 @@ class Space(typing.NamedTuple):
         return self.choices[0]
 
     @property
+    def is_image(self):
+        """Whether it is a Box (H, W, C) of bytes: its elements stay as they are."""
+        kind = getattr(self.low, "dtype", None)
+        return self.kind == "Box" and len(self.shape) == 3 and kind == numpy.uint8
+
+    @property
     def size(self):
         """Columns of an element as a vector of features: of a choice, one for each."""
         if self.parts is not None:
@@ -161,7 +167,7 @@ class Space(typing.NamedTuple):
 
         Returns
         -------
-        array, shape (size,), float32
+        array, shape (size,), float32; or of an image its shape, uint8
             Parts one after the other.
 
         Raises
@@ -178,6 +184,8 @@ class Space(typing.NamedTuple):
             raise ValueError(
                 f"expected numbers of shape {self.shape}, got {x.dtype} {x.shape}."
             )
+        if self.is_image:
+            return x.astype(numpy.uint8).reshape(self.shape)
         return x.astype(numpy.float32).ravel()
 
     def one_hot(self, index):

@@ -211,8 +211,8 @@ class Env:
 
     @property
     def obs_shape(self):
-        """Shape of an observation as the agent sees it, (S,)."""
-        return (self._seen.size,)
+        """Shape of an observation as the agent sees it, (S,), or of an image."""
+        return self._seen.shape if self._seen.is_image else (self._seen.size,)
 
     def render(self):
         """Render as the wrapped environment does."""
@@ -329,11 +329,11 @@ def check_spaces(env):
                 raise BadEnvironmentError(
                     f"expected actions with low <= high, got {leaf.low} and {leaf.high}."
                 )
-            if name == "observation" and len(leaf.shape) > 2:
+            if name == "observation" and len(leaf.shape) > 2 and not seen.is_image:
                 raise BadEnvironmentError(
-                    f"expected vectors as observations, got arrays of shape {leaf.shape}. "
-                    "Images need a convolutional policy: pass your own links and phi to "
-                    "TRPO."
+                    f"expected vectors or one image of bytes (H, W, C) as observations, "
+                    f"got arrays {leaf.shape} in {obs}. Images stand alone, in uint8; for "
+                    "others pass your own links and phi to TRPO."
                 )
     return seen
 

@@ -10,6 +10,7 @@ import typing
 from chainertrpo.data.spaces import Space
 from chainertrpo.policies.graph import Distribution, LinkOnHost
 from chainertrpo.policies.heads import head_for
+from chainertrpo.policies.images import network_for
 from chainertrpo.policies.models import MLP
 
 import chainer
@@ -152,7 +153,8 @@ class Policy(chainer.Chain):
                 setattr(self, name, chainer.Parameter(*x))
         for name, x in (constants or {}).items():
             self.add_persistent(name, x)
-        self._network = mlp.network.named("/mlp")
+        network = getattr(mlp, "network", None)
+        self._network = network and network.named("/mlp")
 
     def forward(self, obs, mask=None):
         """Return the distribution of actions.
@@ -202,15 +204,15 @@ class Policy(chainer.Chain):
 
 
 class SpacePolicy(Policy):
-    """An MLP from observations to the family of a space of actions.
+    """An MLP from observations, or images, to the family of a space of actions.
 
     A Gaussian for a Box, a softmax for a choice, independent bits; and the product of these
     for spaces of several parts, which are independent given the state.
 
     Parameters
     ----------
-    obs_size : int
-        S.
+    obs_size : int or tuple of int
+        S; or (H, W, C) of images, for which an `ImageMLP` stands in the place of the MLP.
     action_space : Space or object
         Of actions.
     hidden_sizes : sequence of int
@@ -243,8 +245,9 @@ class SpacePolicy(Policy):
             log_std_init=log_std_init,
             placement=placement,
         )
-        mlp = MLP(
-            (obs_size, *hidden_sizes, head.family.width),
+        mlp = network_for(
+            obs_size,
+            (*hidden_sizes, head.family.width),
             activation=activation,
             init=init,
             hidden_scale=hidden_scale,

@@ -3,6 +3,7 @@
 from chainertrpo._renamed import renamed_attribute
 from chainertrpo.numerics.moments import merge
 from chainertrpo.policies.families import Gaussian, Squared
+from chainertrpo.policies.images import network_for
 from chainertrpo.policies.models import MLP
 from chainertrpo.policies.policy import Part, computes_as
 
@@ -17,8 +18,8 @@ class ValueFunction(chainer.Chain):
 
     Parameters
     ----------
-    obs_size : int
-        S.
+    obs_size : int or tuple of int
+        S; or (H, W, C) of images, as in `SpacePolicy`.
     hidden_sizes : sequence of int
         Widths of the hidden layers.
     log_std_init : float, optional
@@ -42,8 +43,9 @@ class ValueFunction(chainer.Chain):
     ):
         super().__init__()
         with self.init_scope():
-            self.mlp = MLP(
-                (obs_size, *hidden_sizes, 1),
+            self.mlp = network_for(
+                obs_size,
+                (*hidden_sizes, 1),
                 activation=activation,
                 init=init,
                 hidden_scale=hidden_scale,
@@ -54,7 +56,8 @@ class ValueFunction(chainer.Chain):
                 self.log_std = chainer.Parameter(log_std_init, (1,))
         # What its MLP's outputs are fitted by; see `parts`.
         self.family = Squared() if log_std_init is None else Gaussian(1)
-        self._network = self.mlp.network.named("/mlp")
+        network = getattr(self.mlp, "network", None)
+        self._network = network and network.named("/mlp")
 
     @property
     def parts(self):

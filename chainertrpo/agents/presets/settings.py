@@ -241,7 +241,8 @@ def make_agent(observation_space, action_space, settings, *, device=None, seed=N
     settings = respelt(settings, settings)
     check_keys(settings)
     parts = {name: settings.get(name) for name in PARTS}
-    obs_size = Space.observed(observation_space).size
+    seen = Space.observed(observation_space)
+    obs_size = seen.shape if seen.is_image else seen.size
     seeds = (None, None) if seed is None else (seed, seed + 1)
     policy = policy_for(
         obs_size, action_space, seed=seeds[0], **(parts["policy"] or {})
@@ -250,6 +251,8 @@ def make_agent(observation_space, action_space, settings, *, device=None, seed=N
     for link in (policy, vf) if device is not None else ():
         link.to_device(device)
     normalizer = parts["obs_normalizer"]
+    if normalizer is not None and seen.is_image:
+        normalizer = None  # the network brings bytes to [0, 1]
     if normalizer is not None:
         normalizer = EmpiricalNormalization(obs_size, **normalizer)
     rewards = parts["rewards"]

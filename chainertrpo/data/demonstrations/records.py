@@ -144,12 +144,23 @@ def environment_header(env, **more):
     -------
     dict
         JSON.
+
+    Raises
+    ------
+    ValueError
+        Its observations are images.
     """
+    seen = Space.observed(env.observation_space)
+    if seen.is_image:
+        raise ValueError(
+            f"expected vectors as observations, got images {seen.shape}: demonstrations "
+            "hold vectors. Wrap the environment so that it gives features of them."
+        )
     return {
         "id": getattr(env, "id", None),
         "package": getattr(env, "package", None),
         "max_episode_steps": getattr(env, "max_episode_steps", None),
-        "observation_space": Space.observed(env.observation_space).to_json(),
+        "observation_space": seen.to_json(),
         "action_space": Space.of(env.action_space).to_json(),
         **more,
     }
