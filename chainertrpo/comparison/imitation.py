@@ -21,6 +21,7 @@ from chainertrpo.comparison.runs import (
 )
 from chainertrpo.comparison.studies import EXPERT_TASKS, STUDIES
 from chainertrpo.data import (
+    Space,
     file_name,
     read_demonstrations,
     read_json,
@@ -129,7 +130,9 @@ def record(folder, kind, horizon=None):
 def _player(folder, run, kind, env, settings):
     if kind == RANDOM:
         how = "every action is as probable as any other"
-        return lambda obs: env.action_space.sample(), {"kind": "random", "how": how}
+        space = env.action_space
+        sample = lambda obs: Space.of(space).encode(space.sample())  # noqa: E731
+        return sample, {"kind": "random", "how": how}
     if kind == LAZY:
         return lambda obs: 0, {"kind": "script", "how": "always action 0"}
     agent = build_agent(run, settings, env)

@@ -497,3 +497,45 @@ def _count(n):
     if int(n) != n or n < 1:
         raise ValueError(f"expected a whole number, at least 1, got {n}")
     return int(n)
+
+
+def element(columns, i):
+    """Row i of arrays that stand in a dict or tuple, as those of a vector of environments.
+
+    Parameters
+    ----------
+    columns : array, tuple or dict
+        Elements of a space, one under the other in each part.
+    i : int
+        Which.
+
+    Returns
+    -------
+    object
+        An element of the space.
+    """
+    if hasattr(columns, "keys"):
+        return {k: element(x, i) for k, x in columns.items()}
+    if isinstance(columns, (tuple, list)):
+        return tuple(element(x, i) for x in columns)
+    return columns[i]
+
+
+def columns_of(elements):
+    """Elements of a space, one under the other in each part: the inverse of `element`.
+
+    Parameters
+    ----------
+    elements : list
+        Of one space.
+
+    Returns
+    -------
+    array, tuple or dict
+        Of arrays.
+    """
+    if hasattr(elements[0], "keys"):
+        return {k: columns_of([x[k] for x in elements]) for k in elements[0]}
+    if isinstance(elements[0], tuple):
+        return tuple(map(columns_of, map(list, zip(*elements))))
+    return numpy.array(elements)

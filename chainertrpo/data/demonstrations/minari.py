@@ -12,7 +12,7 @@ from chainertrpo.data.demonstrations.records import (
     environment_header,
 )
 from chainertrpo.data.files import MAX_BYTES, BadFileError, too_large
-from chainertrpo.data.spaces import Space
+from chainertrpo.data.spaces import Space, columns_of, element
 
 import numpy
 
@@ -124,26 +124,8 @@ def read_minari(dataset_id, environment, max_bytes=None):
         raise BadFileError(f"{dataset_id}: {error}") from error
 
 
-def _element(columns, i):
-    # Of a dict or tuple of arrays, row i of each.
-    if hasattr(columns, "keys"):
-        return {k: _element(x, i) for k, x in columns.items()}
-    if isinstance(columns, (tuple, list)):
-        return tuple(_element(x, i) for x in columns)
-    return columns[i]
-
-
 def _rows(columns, n, one):
-    return numpy.stack([one(_element(columns, i)) for i in range(n)])
-
-
-def _columns(elements):
-    # The inverse: elements of a space, one under the other.
-    if hasattr(elements[0], "keys"):
-        return {k: _columns([x[k] for x in elements]) for k in elements[0]}
-    if isinstance(elements[0], tuple):
-        return tuple(map(_columns, map(list, zip(*elements))))
-    return numpy.array(elements)
+    return numpy.stack([one(element(columns, i)) for i in range(n)])
 
 
 def _check_size(dataset_id, dataset, max_bytes):
@@ -203,7 +185,7 @@ def write_minari(dataset_id, demonstrations, env):
                 id=i,
                 seed=None if e.seed < 0 else e.seed,
                 observations=e.obs.reshape(-1, *shape).astype(dtype),
-                actions=_columns([acted.decode(a) for a in e.action]),
+                actions=columns_of([acted.decode(a) for a in e.action]),
                 rewards=e.reward,
                 terminations=ends[0],
                 truncations=ends[1],
