@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import random
+import shutil
 import signal
 import sys
 import tempfile
@@ -59,6 +60,7 @@ def save_finish(folder, agent, n):
 def check_finish(folder):
     for path in folder.glob("*_finish"):
         check_agent(path)
+        shutil.rmtree(path)
 
 
 def save_recording(folder, agent, n):

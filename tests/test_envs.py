@@ -18,6 +18,7 @@ from chainertrpo.experiments.packages import import_package
 
 import numpy as np
 import pytest
+from worlds import Point
 
 gym = import_package("gym")
 HAS_GYMNASIUM = importlib.util.find_spec("gymnasium") is not None
@@ -212,9 +213,10 @@ def test_an_environment_that_does_not_keep_to_its_space():
         env.step(0)
 
 
-def test_adapt_leaves_other_objects_alone():
-    thing = object()
-    assert adapt(thing) is thing
+def test_adapt_leaves_alone_what_it_has_adapted():
+    for thing in (OldAPI(), Point()):
+        adapted = adapt(thing)
+        assert adapt(adapted) is adapted and adapted.env is thing
 
 
 def test_serial_vector_env_resets_where_the_mask_says():

@@ -6,6 +6,7 @@ from chainertrpo.experiments import (
     BadEnvironmentError,
     Collector,
     Env,
+    Evaluator,
     SerialVectorEnv,
     adapt,
     eval_performance,
@@ -13,8 +14,13 @@ from chainertrpo.experiments import (
     run_evaluation_episodes,
     train_agent,
     train_agent_batch,
+    train_agent_batch_with_evaluation,
+    train_agent_with_evaluation,
 )
 from chainertrpo.experiments import evaluation as evaluating
+from chainertrpo.experiments.episodes import Episodes
+from chainertrpo.experiments.fixed_horizon import FixedHorizon
+from chainertrpo.experiments.interface import begin_episode
 from chainertrpo.experiments.packages import import_package
 from chainertrpo.experiments.recording import record_episodes
 
@@ -43,14 +49,12 @@ class Paying(Point):
 class Raw(gym.Env):
     """An environment of gym whose answers are set by a test."""
 
-    def __init__(self, result=None, seeds=True):
+    def __init__(self, result=None):
         self.observation_space = spaces.Box(-9, 9, (2,), np.float32)
         self.action_space = spaces.Box(-1, 1, (1,), np.float32)
-        self.result, self.seeds = result, seeds
+        self.result = result
 
-    def reset(self, **kwargs):
-        if kwargs and not self.seeds:
-            raise TypeError("reset() got an unexpected keyword argument 'seed'")
+    def reset(self, *, seed=None, options=None):
         return np.zeros(2, "f"), {}
 
     def step(self, action):
@@ -129,26 +133,188 @@ def test_steps_of_other_lengths(result):
         env.step(np.zeros(1))
 
 
-def test_a_reset_without_seed():
-    env = Env(Raw(seeds=False))
-    assert env.reset().shape == (2,)
-    env.seed(3)
+class Ending:
+    """Ends after three steps; neither package knows it, and it cannot be closed."""
+
+    observation_space = spaces.Box(-9, 9, (2,), np.float32)
+    action_space = spaces.Box(-1, 1, (1,), np.float32)
+
+    def __init__(self, reward=2.0, info=None):
+        self.reward, self.info = reward, {} if info is None else info
+
+    def reset(self):
+        self.t = 0
+        return np.zeros(2, "f")
+
+    def step(self, action):
+        self.t += 1
+        return np.zeros(2, "f"), self.reward, self.t == 3, self.info
+
+
+class New(Ending):
+    def reset(self, seed=None):
+        return super().reset(), {"seed": seed}
+
+    def step(self, action):
+        obs, reward, done, info = super().step(action)
+        return obs, reward, False, done, info
+
+
+class OldOfGym(Ending, gym.Env):
+    pass
+
+
+class NewOfGym(New, gym.Env):
+    def reset(self, *, seed=None, options=None):
+        return super().reset(seed)
+
+
+EVERYONES = [Ending, New, OldOfGym, NewOfGym]
+
+
+def helpers(make, path):
+    """All that take an environment, called with those that `make` gives."""
+    with_evaluation = {"eval_n_steps": None, "eval_n_episodes": 2, "eval_interval": 5}
+    several = SerialVectorEnv([make(), make()])
+    yield lambda: train_agent(Recorder(), make(), 10, str(path / "a"))
+    yield lambda: train_agent_with_evaluation(
+        Recorder(), make(), 10, outdir=str(path / "b"), **with_evaluation
+    )
+    yield lambda: train_agent_batch(Recorder(), several, 10, str(path / "c"))
+    yield lambda: train_agent_batch_with_evaluation(
+        Recorder(),
+        several,
+        10,
+        outdir=str(path / "d"),
+        eval_env=make(),
+        **with_evaluation,
+    )
+    yield lambda: eval_performance(make(), Recorder(), None, 2)
+    yield lambda: eval_performance(FixedHorizon(make(), 5), Recorder(), None, 2)
+    yield lambda: eval_performance(several, Recorder(), None, 2)
+    yield lambda: Evaluator(
+        Recorder(), several, None, 2, 5, str(path)
+    ).evaluate_if_necessary(5, 1)
+    yield lambda: record_episodes(make(), Recorder().act, 2)
+    yield lambda: Episodes(lambda seed: make(), 0, 0, np.zeros(99)).restart(0)
+
+
+@pytest.mark.parametrize("make", EVERYONES)
+def test_every_interface_in_every_helper(make, tmp_path):
+    scores = [call() for call in helpers(make, tmp_path)]
+    assert [scores[i]["mean"] for i in (4, 5, 6)] == [6.0] * 3 and scores[7] == 6.0
+    demos = scores[8]
+    assert demos.lengths == [3, 3]
+    seeds = [0, 1] if issubclass(make, New) else [-1, -1]
+    assert [episode.seed for episode in demos.episodes] == seeds
+    assert demos.episodes[0].truncated is issubclass(make, New)
+
+
+@pytest.mark.parametrize("make", EVERYONES)
+@pytest.mark.parametrize(
+    "answers, message",
+    [
+        ({"reward": None}, "one number as the reward, got None"),
+        ({"reward": [1.0, [2.0]]}, "one number as the reward"),
+        ({"info": "fine"}, "a dict as the info of a step, got fine"),
+    ],
+)
+def test_no_helper_takes_what_is_no_step(make, answers, message, tmp_path):
+    calls = helpers(lambda: make(**answers), tmp_path)
+    for call in list(calls)[:-1]:  # the last takes no step
+        with pytest.raises(BadEnvironmentError, match=message):
+            call()
+
+
+@pytest.mark.parametrize("thing", ["CartPole-v1", Ending, None, lambda: Ending()])
+def test_what_is_no_environment(thing, tmp_path):
     with pytest.raises(
-        BadEnvironmentError, match=r"expected reset\(seed=...\) or seed"
+        BadEnvironmentError, match="with reset and step, got .*make_env"
     ):
-        env.reset()
+        train_agent(Recorder(), thing, 10, str(tmp_path))
 
 
-def test_an_error_inside_reset_is_the_environments_own():
-    class Broken(Raw):
+def test_vectors_of_others_are_refused(tmp_path):
+    """Such as begin episodes by themselves: their last observations would be lost."""
+
+    class Vector(Ending):
+        num_envs = 2
+
+    for call in (train_agent, train_agent_batch):
+        with pytest.raises(BadEnvironmentError, match="SerialVectorEnv"):
+            call(Recorder(), Vector(), 10, str(tmp_path))
+    with pytest.raises(BadEnvironmentError, match="SerialVectorEnv"):
+        eval_performance(Vector(), Recorder(), None, 2)
+
+
+def test_one_environment_that_counts_itself():
+    """gym's RecordEpisodeStatistics has a `num_envs` of its own."""
+    env = gym.wrappers.RecordEpisodeStatistics(NewOfGym())
+    env.num_envs = 1
+    assert eval_performance(env, Recorder(), None, 2)["mean"] == 6.0
+
+
+def test_a_reset_without_seed():
+    for made in (Env(OldOfGym()), adapt(Ending())):
+        made.seed(3)
+        assert made.reset().shape == (2,) and made.seeded_with is None
+
+    class Seeded(OldOfGym):
+        def seed(self, seed):
+            self.seeds = seed
+
+    env = Env(Seeded(), seed=3)
+    env.reset()
+    assert env.env.seeds == env.seeded_with == 3
+    env.reset()
+    assert env.seeded_with is None
+
+
+def test_what_cannot_be_seeded_is_said_once(caplog):
+    class Wild(Ending):
+        pass
+
+    record_episodes(Wild(), Recorder().act, 3)
+    record_episodes(Wild(), Recorder().act, 3)
+    assert caplog.text.count("Wild has neither reset(seed=...) nor seed(...)") == 1
+
+
+@pytest.mark.parametrize("seed", [None, 3])
+def test_wrappers_that_give_more_than_reset_takes(seed):
+    class Passing:
+        def __init__(self, env):
+            self.env = env
+
         def reset(self, *, seed=None, options=None):
+            return self.env.reset(seed=seed, options=options)
+
+        def step(self, action):
+            return self.env.step(action)
+
+    with pytest.raises(BadEnvironmentError, match=r"reset\(self, \*, seed=None"):
+        begin_episode(Passing(Passing(Ending())), seed)
+
+
+@pytest.mark.parametrize("base", [Ending, OldOfGym, NewOfGym])
+def test_an_error_inside_reset_is_the_environments_own(base):
+    class Simulator:
+        def reset(self):
+            pass
+
+    class Broken(base):
+        def reset(self, *, seed=None, options=None):
+            if seed is not None:
+                Simulator().reset(seed=seed)  # no old signature of this `reset`
             return len(3)
 
         def seed(self, seed):
             raise AssertionError("an old signature is not what is wrong")
 
-    env = Env(Broken(), seed=3)
+    env = adapt(Broken())
     with pytest.raises(TypeError, match="has no len"):
+        env.reset()
+    env.seed(3)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'seed'"):
         env.reset()
 
 

@@ -6,13 +6,13 @@ the agent bootstraps.  Actions are clipped to the action space here, at the edge
 all, so that the agent learns from the actions it chose.
 """
 
-import functools
-import logging
+import inspect
 import warnings
 
 from chainertrpo._checks import whole
 from chainertrpo.data import MaskedObs, Space
 from chainertrpo.data.spaces import MASK
+from chainertrpo.experiments.interface import Adapted, Foreign, say_once, take_step
 from chainertrpo.experiments.lean import lean_steps
 from chainertrpo.experiments.packages import (
     BadEnvironmentError,
@@ -24,7 +24,7 @@ from chainertrpo.experiments.packages import (
 import numpy
 
 
-class Env:
+class Env(Adapted):
     """One environment with the interface of the agent protocol.
 
     Parameters
@@ -46,6 +46,8 @@ class Env:
 
     Attributes
     ----------
+    id, package : str or None
+        What it was made by.
     steps : str
         Whose steps are taken, and why; recorded in ``environment.json``.
     """
@@ -59,7 +61,8 @@ class Env:
         clip_actions=True,
         lean=None,
     ):
-        self.env, self.lean = env, lean
+        super().__init__(env)
+        self.lean = lean
         self.steps = "lean" if lean else "the environment's"
         self.observation_space, self.action_space = (
             env.observation_space,
@@ -68,8 +71,8 @@ class Env:
         observed = check_spaces(env)
         self.bootstrap_time_limits = bootstrap_time_limits
         spec = getattr(env, "spec", None)
+        self.id, self.package = getattr(spec, "id", None), _package_of(env)
         self.max_episode_steps = getattr(spec, "max_episode_steps", None)
-        self._seed = None
         if seed is not None:
             self.seed(seed)
         self._actions, self._seen = Space.of(self.action_space), observed
@@ -81,7 +84,7 @@ class Env:
 
     def seed(self, seed):
         """Seed the next `reset` and the action space, by a number in [0, 2**32)."""
-        self._seed = seed
+        super().seed(seed)
         self.action_space.seed(seed)
 
     def reset(self):
@@ -95,35 +98,16 @@ class Env:
         Raises
         ------
         BadEnvironmentError
-            A seed was given, and the environment takes none.
+            It does not keep to its observation space.
         TypeError
             The environment's own.
         """
-        seed, self._seed = self._seed, None
-        if self._is_lean() and seed is None:
+        if self._is_lean() and self._seed is None:
+            self.seeded_with = None
             return self.lean.reset()
-        try:
-            result = self.env.reset() if seed is None else self._seeded_reset(seed)
-        except TypeError as error:
-            if not _is_signature(error, "seed"):
-                raise
-            raise BadEnvironmentError(
-                f"expected reset(seed=...) or seed(...) of {self.env}, got neither: "
-                f"{error}. Without one of them a run cannot be repeated."
-            ) from error
-        obs, info = result if _is_pair(result) else (result, {})
+        obs, info = self._begin()
         self._masked = None
         return self._observed(obs, info)
-
-    def _seeded_reset(self, seed):
-        try:
-            return self.env.reset(seed=seed)
-        except TypeError as error:
-            # The API before gym 0.22; another TypeError is the environment's own.
-            if not _is_signature(error, "seed") or not hasattr(self.env, "seed"):
-                raise
-        self.env.seed(seed)
-        return self.env.reset()
 
     def step(self, action):
         """Take a step.
@@ -157,27 +141,12 @@ class Env:
             obs, reward, done, cut = self.lean.step(action)
             info = {}
         else:
-            obs, reward, done, cut, info = self._own_step(action)
+            obs, reward, done, cut, info = take_step(self.env, action)
+            obs = self._features(obs) if done or cut else self._observed(obs, info)
         if cut and not done:
             done = not self.bootstrap_time_limits
             info = {**info, "needs_reset": True}
         return obs, reward, done, info
-
-    def _own_step(self, action):
-        result = self.env.step(action)
-        if not isinstance(result, (tuple, list)) or len(result) not in (4, 5):
-            raise BadEnvironmentError(
-                "expected step to give (obs, reward, terminated, truncated, info) or "
-                f"(obs, reward, done, info), got {str(result)[:200]}."
-            )
-        if len(result) == 5:
-            obs, reward, done, cut, info = result
-        else:
-            obs, reward, done, info = result
-            cut = bool(info.get("TimeLimit.truncated", False))
-            done = done and not cut
-        obs = self._features(obs) if done or cut else self._observed(obs, info)
-        return obs, as_reward(reward), bool(done), cut, info
 
     def _observed(self, obs, info):
         features = self._features(obs)
@@ -213,47 +182,6 @@ class Env:
     def obs_shape(self):
         """Shape of an observation as the agent sees it, (S,), or of an image."""
         return self._seen.shape if self._seen.is_image else (self._seen.size,)
-
-    def render(self):
-        """Render as the wrapped environment does."""
-        return self.env.render()
-
-    def close(self):
-        """Close the wrapped environment."""
-        self.env.close()
-
-
-def _is_signature(error, name):
-    # "reset() got an unexpected keyword argument 'seed'", "reset() takes no keyword ..."
-    text = str(error)
-    return (f"'{name}'" in text and "unexpected keyword" in text) or (
-        "reset()" in text and "takes no keyword arguments" in text
-    )
-
-
-def as_reward(reward):
-    """Return a reward as a float: a number, or an array of one.
-
-    Raises
-    ------
-    BadEnvironmentError
-        It is neither.
-    """
-    if type(reward) is float:
-        return reward
-    x = numpy.asarray(reward)
-    if x.size != 1 or x.dtype.kind not in "fiub":
-        raise BadEnvironmentError(
-            f"expected one number as the reward, got {str(reward)[:100]}. Return a float "
-            "from step."
-        )
-    return float(x.item())
-
-
-def _is_pair(result):
-    return (
-        isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], dict)
-    )
 
 
 def action_masks(env, observation_space):
@@ -344,30 +272,49 @@ def adapt(env):
     Parameters
     ----------
     env : object
-        An `Env`, an environment of gym or gymnasium, or any object with ``reset`` giving
-        an observation and ``step`` giving four values.
+        An environment of gym or gymnasium, or any object with ``reset`` and ``step``, of
+        their interface or ChainerRL's.
 
     Returns
     -------
-    object
+    Adapted
         With ``reset() -> obs`` and ``step(action) -> obs, reward, done, info``; what has
-        them already is given back.
+        been adapted already is given back.
 
     Raises
     ------
     BadEnvironmentError
-        It is a vector of environments, or its spaces are not supported.
+        It is a vector of environments, or none, or its spaces are not supported.
     """
-    packages = {cls.__module__.split(".")[0] for cls in type(env).__mro__}
-    if not packages & {"gym", "gymnasium"}:
+    if isinstance(env, Adapted):
         return env
-    if hasattr(env, "num_envs"):
+    if is_several(env):
+        _refuse_several(env)
+    methods = (getattr(env, name, None) for name in ("reset", "step"))
+    if isinstance(env, type) or not all(map(callable, methods)):
         raise BadEnvironmentError(
-            f"expected one environment, got {env} of {env.num_envs}. Give their makers to "
-            "SerialVectorEnv for train_agent_batch, or one make_env to "
-            "train_agent_parallel, which has workers of its own."
+            f"expected an environment with reset and step, got {env!r}. make_env makes "
+            "one by its id."
         )
-    return Env(env)
+    return Foreign(env) if _package_of(env) is None else Env(env)
+
+
+def is_several(env):
+    """Whether it is a vector of environments, wrapped or not."""
+    return hasattr(getattr(env, "unwrapped", env), "num_envs")
+
+
+def _refuse_several(env):
+    raise BadEnvironmentError(
+        f"expected one environment, or a SerialVectorEnv of several for train_agent_batch "
+        f"and evaluations, got {env}. Give their makers to SerialVectorEnv, or one "
+        "make_env to train_agent_parallel, which has workers of its own."
+    )
+
+
+def _package_of(env):
+    packages = [cls.__module__.split(".")[0] for cls in type(env).__mro__]
+    return next((p for p in packages if p in ("gym", "gymnasium")), None)
 
 
 def adapt_many(env):
@@ -376,14 +323,21 @@ def adapt_many(env):
     Raises
     ------
     BadEnvironmentError
-        They come as a vector of gym or gymnasium, or are one.
+        They come as a vector of another library, or are one.
     """
-    adapt(env)
-    if not hasattr(env, "num_envs"):
+    if not is_several(env):
+        adapt(env)
         raise BadEnvironmentError(
             f"expected several environments, got {env}. Wrap them: SerialVectorEnv([env])."
         )
+    if "mask" not in inspect.signature(env.reset).parameters:
+        _refuse_several(env)  # they begin episodes when they like
     return env
+
+
+def adapt_any(env):
+    """Adapt one environment, or check several."""
+    return adapt_many(env) if is_several(env) else adapt(env)
 
 
 def make_env(
@@ -447,9 +401,7 @@ def make_env(
     if lean and render_mode is None:
         steps, why_not = lean_steps(env)
         if why_not:
-            _say_once(
-                f"{full_id} is stepped by {module.__name__}, not lean: {why_not}."
-            )
+            say_once(f"{full_id} is stepped by {module.__name__}, not lean: {why_not}.")
     env = Env(
         env,
         seed,
@@ -457,12 +409,7 @@ def make_env(
         clip_actions=clip_actions,
         lean=steps,
     )
-    env.id, env.package = full_id, module.__name__
+    env.id = full_id
     if steps is None:
         env.steps = f"{module.__name__}'s" + (f": {why_not}" if why_not else "")
     return env
-
-
-@functools.lru_cache(maxsize=None)
-def _say_once(line):
-    logging.getLogger(__name__).warning(line)

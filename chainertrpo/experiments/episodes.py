@@ -63,10 +63,7 @@ class Episodes:
         if self.env is None:
             made = self.make_env(env_seed)
             self.env = adapt(made)
-            if self.env is not made:
-                self.env.seed(env_seed)
-        else:
-            self.env.seed(env_seed)
+        self.env.seed(env_seed)
         self.actions = []
 
     def _reset(self):

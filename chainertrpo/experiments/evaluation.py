@@ -7,8 +7,9 @@ import time
 
 from chainertrpo._checks import whole
 from chainertrpo._threads import single_blas_thread
-from chainertrpo.experiments.envs import adapt, as_reward
+from chainertrpo.experiments.envs import adapt, adapt_any, is_several
 from chainertrpo.experiments.ownership import FolderHoldsRunError, what_holds
+from chainertrpo.experiments.packages import BadEnvironmentError
 
 import numpy
 
@@ -95,15 +96,26 @@ def run_evaluation_episodes(
     """
     _check_limits(n_steps, n_episodes)
     logger = logger or logging.getLogger(__name__)
-    env = adapt(env)
-    envs = getattr(env, "envs", [env])
+    envs = _each_of(env)
     scores, cut_short = [], []
     shares = zip(_shares(n_steps, len(envs)), _shares(n_episodes, len(envs)))
     for one, share in zip(envs, shares):
-        ended, cut = _run_in(adapt(one), agent, *share, max_episode_len, logger, poll)
+        ended, cut = _run_in(one, agent, *share, max_episode_len, logger, poll)
         scores += ended
         cut_short += cut
     return scores or cut_short[:1]
+
+
+def _each_of(env):
+    env = adapt_any(env)
+    if not is_several(env):
+        return [env]
+    if not hasattr(env, "envs"):
+        raise BadEnvironmentError(
+            f"expected environments of this process, got {env}. Evaluate in one, or in a "
+            "SerialVectorEnv."
+        )
+    return [adapt(one) for one in env.envs]
 
 
 def _run_in(env, agent, n_steps, n_episodes, max_episode_len, logger, poll):
@@ -116,7 +128,7 @@ def _run_in(env, agent, n_steps, n_episodes, max_episode_len, logger, poll):
             if poll is not None:
                 poll()
             obs, reward, done, info = env.step(agent.act(obs))
-            total += as_reward(reward)
+            total += reward
             length += 1
             t += 1
             end = done or info.get("needs_reset", False)
@@ -211,7 +223,7 @@ class Evaluator:
         poll=None,
     ):
         _check_limits(n_steps, n_episodes)
-        self.agent, self.env = agent, adapt(env)
+        self.agent, self.env = agent, adapt_any(env)
         self.n_steps, self.n_episodes = n_steps, n_episodes
         self.eval_interval = whole("eval_interval", eval_interval, 1)
         self.poll = poll

@@ -3,11 +3,12 @@
 from chainertrpo._checks import whole
 from chainertrpo.data import MaskedObs, mask_of, unmasked
 from chainertrpo.experiments.envs import adapt
+from chainertrpo.experiments.interface import Adapted
 
 import numpy
 
 
-class FixedHorizon:
+class FixedHorizon(Adapted):
     """After a terminal state the last observation is repeated, with reward 0, to step H.
 
     So the length of an episode tells nothing, and a reward form cannot pay for it
@@ -24,7 +25,8 @@ class FixedHorizon:
 
     def __init__(self, env, horizon):
         horizon = whole("horizon", horizon, 1)
-        self.env, self.horizon = adapt(env), horizon
+        super().__init__(adapt(env))
+        self.horizon = horizon
         self.observation_space, self.action_space = (
             self.env.observation_space,
             self.env.action_space,
@@ -42,6 +44,7 @@ class FixedHorizon:
         self._t, self._last = 0, None
         obs = self.env.reset()
         self._mask = mask_of(obs)
+        self.seeded_with = self.env.seeded_with
         return obs
 
     def step(self, action):
@@ -56,11 +59,3 @@ class FixedHorizon:
                 self._last = obs
         info = {**info, "needs_reset": self._t == self.horizon}
         return obs, reward, False, info
-
-    def render(self):
-        """Render as the wrapped environment does."""
-        return self.env.render()
-
-    def close(self):
-        """Close the wrapped environment."""
-        self.env.close()

@@ -14,7 +14,7 @@ from chainertrpo.experiments.checkpoints import (
 )
 from chainertrpo.experiments.collection import Collector
 from chainertrpo.experiments.endings import EndWatch
-from chainertrpo.experiments.envs import adapt
+from chainertrpo.experiments.envs import adapt_any
 from chainertrpo.experiments.evaluation import Evaluator
 from chainertrpo.experiments.ownership import TABLES, owned_folder, what_holds
 from chainertrpo.experiments.signals import Interrupted, deferred_signals
@@ -139,7 +139,7 @@ class _Run:
 
     def __init__(self, agent, steps, outdir, eval_env, seed, interval, logger):
         self.agent, self.steps, self.outdir = agent, steps, outdir
-        self.eval_env = None if eval_env is None else adapt(eval_env)
+        self.eval_env = None if eval_env is None else adapt_any(eval_env)
         self.seed, self.interval, self.logger = seed, interval, logger
         self.evaluator, self.signals = None, []
 

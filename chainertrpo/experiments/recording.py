@@ -104,7 +104,8 @@ def record_episodes(
     Parameters
     ----------
     env : object
-        Any: see `adapt`.  Episode i is reset with seed + i.
+        Any: see `adapt`.  Episode i is reset with seed + i; where it cannot be seeded, its
+        seed is -1 and it cannot be replayed.
     act : callable
         Observation -> action, such as ``agent.act``.
     n_episodes : int
@@ -133,7 +134,7 @@ def record_episodes(
     for i in range(n_episodes):
         env.seed(seed + i)
         obs, end = env.reset(), False
-        recorder.reset(obs, seed + i)
+        recorder.reset(obs, -1 if env.seeded_with is None else seed + i)
         while not end:
             action = act(obs)
             obs, reward, done, info = env.step(action)

@@ -2,8 +2,7 @@
 
 import chainertrpo
 
-import chainerrl
-import chainerrl_parts  # noqa: F401  (ChainerRL, made importable)
+from chainerrl_parts import chainerrl
 
 chainerrl.agents.TRPO = chainertrpo.TRPO
 chainerrl.agents.PPO = chainertrpo.PPO
