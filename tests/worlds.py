@@ -1,11 +1,15 @@
 """Small environments with known answers, in gym's old interface and the new."""
 
+import copy
+import importlib.util
+
 from chainertrpo.data import Path, Space
 from chainertrpo.experiments.packages import import_package
 
 import numpy as np
 
-spaces = import_package("gym").spaces
+found = importlib.util.find_spec("gymnasium")  # none on Python 3.8
+spaces = import_package("gymnasium" if found else "gym").spaces
 
 
 class Point:
@@ -76,6 +80,7 @@ class Repeat:
     """
 
     def __init__(self, space, masks=None):
+        space = copy.deepcopy(space)  # with a generator of its own
         self.action_space, self.space, self.masks = space, Space.of(space), masks
         self.observation_space = space
         if masks == "observation":

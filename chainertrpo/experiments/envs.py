@@ -10,8 +10,8 @@ import inspect
 import warnings
 
 from chainertrpo._checks import whole
-from chainertrpo.data import MaskedObs, Space
-from chainertrpo.data.spaces import MASK
+from chainertrpo.data import Space
+from chainertrpo.experiments.gym_vector import GymVectorEnv
 from chainertrpo.experiments.interface import Adapted, Foreign, say_once, take_step
 from chainertrpo.experiments.lean import lean_steps
 from chainertrpo.experiments.packages import (
@@ -20,6 +20,7 @@ from chainertrpo.experiments.packages import (
     remedy,
     resolve,
 )
+from chainertrpo.experiments.seeing import action_masks, check_spaces, seen_of
 
 import numpy
 
@@ -142,14 +143,15 @@ class Env(Adapted):
             info = {}
         else:
             obs, reward, done, cut, info = take_step(self.env, action)
-            obs = self._features(obs) if done or cut else self._observed(obs, info)
+            obs = self._observed(obs, info, done or cut)
         if cut and not done:
             done = not self.bootstrap_time_limits
             info = {**info, "needs_reset": True}
         return obs, reward, done, info
 
-    def _observed(self, obs, info):
-        features = self._features(obs)
+    def _observed(self, obs, info, ends=False):
+        if ends:  # nothing is to be chosen there
+            return seen_of(self._seen, self._actions, obs, None, self.env)
         mask = self._masks(obs, info)
         if self._masked not in (None, mask is not None):
             raise BadEnvironmentError(
@@ -157,113 +159,16 @@ class Env(Adapted):
                 f"none, got it at some of {self.env}. Give it at reset and at every step."
             )
         self._masked = mask is not None
-        if mask is None:
-            return features
-        try:
-            return MaskedObs(features, self._actions.flat_mask(mask))
-        except (ValueError, KeyError, TypeError) as error:
-            raise BadEnvironmentError(
-                f"the mask of actions of {self.env} does not fit: {error} Got {mask}."
-            ) from error
+        return seen_of(self._seen, self._actions, obs, mask, self.env)
 
     def _is_lean(self):
         # Whoever wraps `env` afterwards means the wrapper to be stepped.
         return self.lean is not None and self.lean.env is self.env
 
-    def _features(self, obs):
-        try:
-            return self._seen.features(obs)
-        except (ValueError, KeyError, TypeError, IndexError) as error:
-            raise BadEnvironmentError(
-                f"the environment does not keep to its observation_space: {error}"
-            ) from error
-
     @property
     def obs_shape(self):
         """Shape of an observation as the agent sees it, (S,), or of an image."""
         return self._seen.shape if self._seen.is_image else (self._seen.size,)
-
-
-def action_masks(env, observation_space):
-    """How an environment says what can be chosen: (obs, info) -> mask or None.
-
-    By an observation's ``action_mask`` (PettingZoo), a method ``action_masks`` of it or of
-    a wrapper (sb3-contrib), or ``info["action_mask"]`` (gymnasium).
-
-    Parameters
-    ----------
-    env : object
-        The environment.
-    observation_space : object
-        Of it.
-
-    Returns
-    -------
-    callable
-        Asked after each reset and step.
-    """
-    if MASK in (getattr(observation_space, "spaces", None) or ()):
-        return lambda obs, info: obs[MASK]
-    inner = env
-    while inner is not None:
-        # A wrapper's __getattr__ would find it further in, and warn.
-        if hasattr(type(inner), "action_masks") or "action_masks" in vars(inner):
-            return lambda obs, info, inner=inner: inner.action_masks()
-        inner = getattr(inner, "env", None)
-    return lambda obs, info: (info or {}).get(MASK)
-
-
-def check_spaces(env):
-    """Read the spaces of an environment.
-
-    Parameters
-    ----------
-    env : object
-        With ``observation_space`` and ``action_space``.
-
-    Returns
-    -------
-    Space
-        What the policy sees.
-
-    Raises
-    ------
-    BadEnvironmentError
-        Nothing can be learned there; it says why.
-    """
-    obs, action = env.observation_space, env.action_space
-    try:
-        seen, acted = Space.observed(obs), Space.of(action)
-    except ValueError as error:
-        raise BadEnvironmentError(str(error)) from None
-    for name, space in (("observation", seen), ("action", acted)):
-        for leaf in space.leaves():
-            if leaf.size < 1 or 0 in leaf.shape:
-                raise BadEnvironmentError(
-                    f"expected {name} spaces that are not empty, got {obs} and {action}."
-                )
-            if leaf.kind != "Box":
-                continue
-            if not all(hasattr(x, "shape") for x in (leaf.low, leaf.high)):
-                raise BadEnvironmentError(
-                    f"expected a Box of {name}s with low and high, got {leaf}."
-                )
-            if numpy.isnan(leaf.low).any() or numpy.isnan(leaf.high).any():
-                raise BadEnvironmentError(
-                    f"expected bounds of {name}s that are not NaN, got {leaf.low} and "
-                    f"{leaf.high}. Use inf for none."
-                )
-            if name == "action" and not (leaf.low <= leaf.high).all():
-                raise BadEnvironmentError(
-                    f"expected actions with low <= high, got {leaf.low} and {leaf.high}."
-                )
-            if name == "observation" and len(leaf.shape) > 2 and not seen.is_image:
-                raise BadEnvironmentError(
-                    f"expected vectors or one image of bytes (H, W, C) as observations, "
-                    f"got arrays {leaf.shape} in {obs}. Images stand alone, in uint8; for "
-                    "others pass your own links and phi to TRPO."
-                )
-    return seen
 
 
 def adapt(env):
@@ -318,7 +223,17 @@ def _package_of(env):
 
 
 def adapt_many(env):
-    """Check that several environments come as a `SerialVectorEnv`, or as ChainerRL's.
+    """Give a vector of environments the interface of `SerialVectorEnv`, ChainerRL's.
+
+    Parameters
+    ----------
+    env : object
+        Of that interface, or of gymnasium (see `GymVectorEnv`).
+
+    Returns
+    -------
+    object
+        With ``reset(mask)`` and ``step(actions)``.
 
     Raises
     ------
@@ -330,9 +245,11 @@ def adapt_many(env):
         raise BadEnvironmentError(
             f"expected several environments, got {env}. Wrap them: SerialVectorEnv([env])."
         )
-    if "mask" not in inspect.signature(env.reset).parameters:
-        _refuse_several(env)  # they begin episodes when they like
-    return env
+    if "mask" in inspect.signature(env.reset).parameters:
+        return env
+    if hasattr(env, "single_action_space"):
+        return GymVectorEnv(env)
+    return _refuse_several(env)  # they begin episodes when they like
 
 
 def adapt_any(env):

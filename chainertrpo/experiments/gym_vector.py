@@ -1,23 +1,20 @@
 """Vectors of environments of gymnasium, with the interface of ChainerRL's `VectorEnv`."""
 
-from chainertrpo.data.spaces import Space, columns_of, element
-from chainertrpo.experiments.envs import (
-    BadEnvironmentError,
-    check_spaces,
-    observation_of,
-)
+from chainertrpo.data.spaces import MASK, Space, columns_of, element
+from chainertrpo.experiments.packages import BadEnvironmentError
+from chainertrpo.experiments.seeing import check_spaces, seen_of
 
 import numpy
 
 
 class GymVectorEnv:
-    """A gymnasium ``SyncVectorEnv`` or ``AsyncVectorEnv``, or one that resets itself at once.
+    """gymnasium's ``SyncVectorEnv`` and ``AsyncVectorEnv``, or what resets itself at once.
 
-    gymnasium's vectors begin a new episode by themselves.  With ``NEXT_STEP`` the step after
-    the end is none: its action is ignored, its reward 0.  An agent that learned from it
-    would credit the last state of an episode with the first of another, so it is not taken:
-    the environments that ended are reset in its place.  With ``SAME_STEP`` the last
-    observation is in ``info["final_obs"]``, and is given as what followed the action.
+    Such vectors begin new episodes by themselves.  With ``NEXT_STEP`` the step after an end
+    is none: its action is ignored, its reward 0.  An agent that learned from it would
+    credit the last state of an episode with the first of another, so it is not taken: what
+    ended is reset in its place.  With ``SAME_STEP`` the last observation is in
+    ``info["final_obs"]``, and is given as what followed the action.
 
     Parameters
     ----------
@@ -35,6 +32,9 @@ class GymVectorEnv:
         self.observation_space = env.single_observation_space
         self.action_space = env.single_action_space
         self._seen, self._actions = check_spaces(self), Space.of(self.action_space)
+        self._mask_is_seen = MASK in (
+            getattr(self.observation_space, "spaces", ()) or ()
+        )
         mode = getattr(env.metadata.get("autoreset_mode"), "name", None)
         kinds = {cls.__name__ for cls in type(env.unwrapped).__mro__}
         self._fresh = [None] * self.num_envs if mode == "SAME_STEP" else None
@@ -46,6 +46,16 @@ class GymVectorEnv:
                 "gymnasium 1.1 or newer."
             )
         self._seed, self.last_obs = None, [None] * self.num_envs
+
+    @property
+    def envs(self):
+        """Its environments, for evaluations, which share out whole episodes."""  # noqa: DOC501
+        if self.env is not self.env.unwrapped or not hasattr(self.env, "envs"):
+            raise BadEnvironmentError(
+                f"expected one environment or a SyncVectorEnv to evaluate in, got "
+                f"{self.env}, whose environments are elsewhere or wrapped together."
+            )
+        return list(self.env.envs)
 
     def seed(self, seed):
         """Seed the next `reset`: environment i by seed + i."""
@@ -114,8 +124,10 @@ class GymVectorEnv:
         return list(self.last_obs), rewards, [bool(x) for x in dones], infos
 
     def _observed(self, obs, info, i):
-        own = {key: x[i] for key, x in info.items() if key == "action_mask"}
-        return observation_of(self._seen, self._actions, element(obs, i), own)
+        one = element(obs, i)
+        where, at = (one, MASK) if self._mask_is_seen else (info.get(MASK), i)
+        mask = None if where is None else where[at]
+        return seen_of(self._seen, self._actions, one, mask, self.env)
 
     def close(self):
         """Close all."""
