@@ -1,32 +1,19 @@
 """The examples, as a user runs them: real processes, tiny budgets."""
 
 import json
-import os
-import pathlib
-import subprocess
-import sys
 
 from chainertrpo.data import read_json, read_npz
 from chainertrpo.experiments import read_table
 
 import numpy as np
 import pytest
+from programs import run_program
 
-ROOT = pathlib.Path(__file__).parent.parent
 TRAIN = "examples/train_trpo_gym.py"
 
 
-def run(script, *args, code=0, path=()):
-    path = os.pathsep.join(map(str, [ROOT, *path]))
-    environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [sys.executable, "-W", "error", str(ROOT / script), *map(str, args)],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env=environment,
-        cwd=ROOT,
-    )
+def run(script, *args, code=0, path=(), cold=False):
+    done = run_program(script, *args, path=path, cold=cold)
     assert done.returncode == code, done.stdout + done.stderr
     return done
 

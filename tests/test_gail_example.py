@@ -11,7 +11,8 @@ from chainertrpo.experiments.recording import record_episodes
 
 import numpy as np
 import pytest
-from test_examples import ROOT, run
+from programs import ROOT
+from test_examples import run
 
 TRAIN = "examples/train_gail_gym.py"
 

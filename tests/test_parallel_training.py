@@ -49,6 +49,8 @@ from protocol import STATISTICS
 from test_agents import make_agent, parts
 from test_training import _agent as agent_for
 
+pytestmark = pytest.mark.usefixtures("quick_workers")
+
 STEPS, LONGER, BATCH, SEED = 1060, 2060, 100, 3
 
 
@@ -422,7 +424,7 @@ class Signalling(SeededPoint):
         self.steps += 1
         if self.steps == 270:
             time.sleep(0.5)  # the other worker has finished
-            os.kill(os.getppid(), self.number)
+            os.kill(multiprocessing.parent_process().pid, self.number)
             if self.itself:
                 os.kill(os.getpid(), self.number)
             while True:

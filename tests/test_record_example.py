@@ -10,7 +10,8 @@ from chainertrpo.experiments.recording import record_episodes
 
 import numpy as np
 import pytest
-from test_examples import ROOT, TRAIN, run
+from programs import ROOT
+from test_examples import TRAIN, run
 from test_foreign import same
 
 RECORD = "examples/record_demonstrations.py"
