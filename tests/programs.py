@@ -80,8 +80,7 @@ def run_program(script, *args, path=(), cold=False, timeout=300):
 
 def _ask(job, timeout):
     server = _servers.get(os.getpid()) or _start()
-    server.stdin.write(json.dumps(job) + "\n")
-    server.stdin.flush()
+    server.stdin.write(json.dumps(job).encode() + b"\n")
     pid = int(server.stdout.readline())
     if not select.select([server.stdout], [], [], timeout)[0]:
         os.kill(pid, signal.SIGKILL)
@@ -94,8 +93,7 @@ def _start():
         [sys.executable, __file__],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        text=True,
-        bufsize=1,
+        bufsize=0,  # or a line could be read already, and nothing left to wait for
         env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
     )
     atexit.register(_end, server)

@@ -19,7 +19,7 @@ def run(script, *args, code=0, path=(), cold=False):
 
 
 def test_the_founding_example():
-    out = run("examples/hessian_vector_product.py").stdout
+    out = run("examples/hessian_vector_product.py", cold=True).stdout
     assert "largest difference 0.0" in out
 
 
@@ -79,7 +79,7 @@ def test_ppo_takes_the_flags_of_both_scripts_of_chainerrl(tmp_path):
     flags += ["--preset", "chainerrl-ppo-example", "--lr", 1e-3, "--batchsize", 100]
     flags += ["--entropy-coef", 0.02, "--reward-scale-factor", 0.5, "--epochs", 1]
     flags += ["--standardize-advantages", "--log-interval", 100, "--workers", 0]
-    done = run("examples/train_ppo_gym.py", *flags, "--outdir", tmp_path)
+    done = run("examples/train_ppo_gym.py", *flags, "--outdir", tmp_path, cold=True)
     assert [f"{n}/400 steps" in done.stderr for n in (100, 200, 250, 300)] == [
         True,
         True,
@@ -211,9 +211,10 @@ def test_the_family_trains(tmp_path, preset):
 
 
 def test_presets_are_listed():
-    out = run(TRAIN, "--preset", "list").stdout
+    out = run(TRAIN, "--preset", "list", cold=True).stdout
     assert "sb3-contrib" in out and "openai/imitation, scripts/run_rl_mj.py" in out
-    assert run("examples/compare_trpo.py", "--presets", "list").stdout == out
+    done = run("examples/compare_trpo.py", "--presets", "list", cold=True)
+    assert done.stdout == out
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ def test_record_inspect_and_look_after(tmp_path):
     agent = ["agent", "--load", folder / "600_finish", "--episodes", 3]
     assert "3 episodes" in run(RECORD, *agent, one).stdout
     run(RECORD, *agent, "--fixed-horizon", 40, two)
-    out = run(RECORD, "inspect", two).stdout
+    out = run(RECORD, "inspect", two, cold=True).stdout
     assert "CartPole-v1" in out and out.count("time limit") == 3 and "actions" in out
     out = run(RECORD, "replay", one, "--check").stdout
     assert out.count("equal") == 3

@@ -52,6 +52,10 @@ def _context():
 class Collector:
     """Worker processes that stay alive between iterations.
 
+    On Linux all workers of a program are forks of one process, which starts with the first
+    collector: environment variables that are set, and streams that are redirected after
+    that, are not the workers'.
+
     Parameters
     ----------
     make_env : callable
