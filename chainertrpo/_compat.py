@@ -13,16 +13,20 @@ lack                             where
                                  Python 3.12) only to check for very old systems
 cuDNN                            CuPy 14 has no cuDNN: Chainer warns at every import
 NCCL                             CuPy without NCCL: Chainer warns at every import
+libraries that load when used    half of the time of importing Chainer went to
+                                 libraries of functions that nobody may call
 ===============================  =====================================================
 
 The one question that Chainer answers wrongly is here too: `array_device` (is there a GPU).
 """
 
+import contextlib
 import importlib.util
 import os
 import sys
 import types
 import warnings
+from importlib.machinery import PathFinder
 
 from chainertrpo._extras import pip_install
 
@@ -43,6 +47,35 @@ def _skip_environment_check():
     stub = types.ModuleType("chainer._environment_check")
     stub.check = lambda: None
     sys.modules["chainer._environment_check"] = stub
+
+
+# Chainer imports these to see whether they are there; a few of its functions use them.
+_OPTIONAL = (
+    "PIL.Image",
+    "h5py",
+    "scipy.io",
+    "scipy.linalg",
+    "scipy.sparse",
+    "scipy.special",
+)
+
+
+class _LoadedWhenUsed:
+    @staticmethod
+    def find_spec(name, path, target=None):
+        spec = PathFinder.find_spec(name, path, target) if name in _OPTIONAL else None
+        if spec is not None:
+            spec.loader = importlib.util.LazyLoader(spec.loader)
+        return spec
+
+
+@contextlib.contextmanager
+def _optional_libraries_later():
+    sys.meta_path.insert(0, _LoadedWhenUsed)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(_LoadedWhenUsed)
 
 
 def _prepare():
@@ -67,7 +100,7 @@ def _cupy_has_cudnn():
 
 if "chainer" not in sys.modules:
     _prepare()
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _optional_libraries_later():
         warnings.filterwarnings("ignore", "(?s).*nccl library could not be loaded")
         import chainer
 else:

@@ -6,6 +6,7 @@ this module, so its environments are functions and classes of it.
 
 import ctypes
 import functools
+import importlib.util
 import multiprocessing
 import os
 import random
@@ -19,9 +20,10 @@ from chainertrpo.experiments import WorkerError, make_env, resolve
 import chainer
 import numpy as np
 import pytest
-from test_envs import mujoco
 from worlds import Point
 
+HAS_MUJOCO = importlib.util.find_spec("mujoco") is not None
+mujoco = pytest.mark.skipif(not HAS_MUJOCO, reason="needs mujoco")
 LONG = 60  # seconds; none of the waits of these tests needs a tenth of it
 
 

@@ -1,5 +1,10 @@
 """What the tests share: array modules, seeds, and small policies with their batches."""
 
+import multiprocessing.forkserver
+import os
+import pathlib
+import sys
+
 from chainertrpo import GaussianPolicy, SoftmaxPolicy
 from chainertrpo.data import Batch
 
@@ -31,6 +36,19 @@ def xp(request):
 def seeds():
     """Seed NumPy's global generator; whatever a test draws it draws every time."""
     np.random.seed(0)  # noqa: NPY002  (Chainer and policies draw from it)
+
+
+@pytest.fixture(scope="session")
+def quick_workers():
+    """Let the process of which workers are forks import our environments too, once."""
+    if sys.platform != "linux":
+        return
+    here = pathlib.Path(__file__).parent
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(here.parent), str(here)]))
+        patch.setenv("OMP_NUM_THREADS", "1")
+        multiprocessing.set_forkserver_preload(["collecting"])
+        multiprocessing.forkserver.ensure_running()
 
 
 @pytest.fixture

@@ -21,6 +21,8 @@ from collecting import (
 )
 from test_agents import make_agent, parts
 
+pytestmark = pytest.mark.usefixtures("quick_workers")
+
 
 @pytest.mark.parametrize("name", NAMES)
 def test_two_runs_and_the_truth_agree_bit_for_bit(name):

@@ -23,6 +23,8 @@ from collecting import (
 from processes import Marked, linux
 from test_agents import parts
 
+pytestmark = pytest.mark.usefixtures("quick_workers")
+
 
 def test_a_collection_can_be_stopped():
     make = functools.partial(point, cls=Slow)
@@ -132,7 +134,8 @@ def test_closing_does_not_wait_for_what_environments_started():
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
 def test_a_start_that_breaks_off_leaves_nothing(monkeypatch, error):
     """The second of three workers has just started, or has not; so Ctrl-C can come."""
-    started, start = [], multiprocessing.context.SpawnProcess.start
+    base = multiprocessing.process.BaseProcess
+    started, start = [], base.start
 
     def breaking(process):
         started.append(process)
@@ -140,7 +143,7 @@ def test_a_start_that_breaks_off_leaves_nothing(monkeypatch, error):
         if len(started) == 2:
             raise error
 
-    monkeypatch.setattr(multiprocessing.context.SpawnProcess, "start", breaking)
+    monkeypatch.setattr(base, "start", breaking)
     before = set(threading.enumerate())
     with pytest.raises(KeyboardInterrupt if error is KeyboardInterrupt else ValueError):
         Collector(point, 3, 0)

@@ -20,6 +20,8 @@ from collecting import (
 )
 from processes import posix
 
+pytestmark = pytest.mark.usefixtures("quick_workers")
+
 
 def trouble(kind, *, timeout=30.0, n_workers=2, steps=200):
     """The error of a collection whose last worker is in trouble, within seconds."""

@@ -1,38 +1,25 @@
 """The examples, as a user runs them: real processes, tiny budgets."""
 
 import json
-import os
-import pathlib
-import subprocess
-import sys
 
 from chainertrpo.data import read_json, read_npz
 from chainertrpo.experiments import read_table
 
 import numpy as np
 import pytest
+from programs import run_program
 
-ROOT = pathlib.Path(__file__).parent.parent
 TRAIN = "examples/train_trpo_gym.py"
 
 
-def run(script, *args, code=0, path=()):
-    path = os.pathsep.join(map(str, [ROOT, *path]))
-    environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [sys.executable, "-W", "error", str(ROOT / script), *map(str, args)],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env=environment,
-        cwd=ROOT,
-    )
+def run(script, *args, code=0, path=(), cold=False):
+    done = run_program(script, *args, path=path, cold=cold)
     assert done.returncode == code, done.stdout + done.stderr
     return done
 
 
 def test_the_founding_example():
-    out = run("examples/hessian_vector_product.py").stdout
+    out = run("examples/hessian_vector_product.py", cold=True).stdout
     assert "largest difference 0.0" in out
 
 
@@ -92,7 +79,7 @@ def test_ppo_takes_the_flags_of_both_scripts_of_chainerrl(tmp_path):
     flags += ["--preset", "chainerrl-ppo-example", "--lr", 1e-3, "--batchsize", 100]
     flags += ["--entropy-coef", 0.02, "--reward-scale-factor", 0.5, "--epochs", 1]
     flags += ["--standardize-advantages", "--log-interval", 100, "--workers", 0]
-    done = run("examples/train_ppo_gym.py", *flags, "--outdir", tmp_path)
+    done = run("examples/train_ppo_gym.py", *flags, "--outdir", tmp_path, cold=True)
     assert [f"{n}/400 steps" in done.stderr for n in (100, 200, 250, 300)] == [
         True,
         True,
@@ -224,9 +211,10 @@ def test_the_family_trains(tmp_path, preset):
 
 
 def test_presets_are_listed():
-    out = run(TRAIN, "--preset", "list").stdout
+    out = run(TRAIN, "--preset", "list", cold=True).stdout
     assert "sb3-contrib" in out and "openai/imitation, scripts/run_rl_mj.py" in out
-    assert run("examples/compare_trpo.py", "--presets", "list").stdout == out
+    done = run("examples/compare_trpo.py", "--presets", "list", cold=True)
+    assert done.stdout == out
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ from chainertrpo.experiments.recording import record_episodes
 
 import numpy as np
 import pytest
-from test_examples import ROOT, run
+from programs import ROOT
+from test_examples import run
 
 TRAIN = "examples/train_gail_gym.py"
 
@@ -39,7 +40,8 @@ def test_train_warn_and_resume(tmp_path):
     (folder / "config.json").write_text(json.dumps(config))
     assert "paid by airl" in run(TRAIN, "--resume", folder).stdout
     show = ["--demo", "--load", folder / "900_finish", "--eval-n-runs", 2]
-    assert "n_runs: 2" in run(TRAIN, *show).stdout  # no demonstrations needed
+    out = run(TRAIN, *show, cold=True).stdout
+    assert "n_runs: 2" in out  # no demonstrations needed
     record = ["agent", "--load", folder / "900_finish", "--episodes", 2]
     out = run("examples/record_demonstrations.py", *record, tmp_path / "e.npz").stdout
     assert "2 episodes" in out  # an imitator may be the next one's expert

@@ -337,7 +337,7 @@ def test_the_moment_a_level_is_reached():
 
 def test_the_command_with_nothing_to_report(tmp_path):
     flags = ["--study", "hopper", "--only-report", "--outdir", tmp_path]
-    done = run("examples/compare_gail.py", *flags, code=1)
+    done = run("examples/compare_gail.py", *flags, code=1, cold=True)
     assert "error: there is no evaluation yet" in done.stderr
     done = run("examples/compare_gail.py", *flags, "--steps", 0, code=2)
     assert "--steps 0: expected a number of 1 or more" in done.stderr

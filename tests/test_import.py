@@ -45,6 +45,25 @@ def test_imports_nothing_optional_and_warns_of_nothing():
     assert not imported & FORBIDDEN
 
 
+def test_what_chainer_may_use_is_loaded_when_used():
+    """Half of the time of the import; nothing is missing for it."""
+    done = run(
+        "import chainertrpo, sys\n"
+        "import chainer.functions as F, numpy as np\n"
+        "loaded = sorted(sys.modules)\n"
+        "assert 'scipy.special._ufuncs' not in loaded, loaded\n"
+        "assert 'scipy.sparse._csr' not in loaded and 'h5py.h5' not in loaded\n"
+        "assert abs(F.erfinv(np.array([0.5])).array.item() - 0.476936276204470) < 1e-14\n"
+        "assert F.sparse_matmul(np.eye(2), F.math.sparse_matmul.utils.to_coo("
+        "np.eye(2), requires_grad=False)).array[1, 1] == 1\n"
+        "import scipy.io, scipy.linalg\n"
+        "scipy.io.loadmat, scipy.linalg.solve\n",
+        "-W",
+        "error",
+    )
+    assert done.returncode == 0, done.stderr
+
+
 def test_public_names_exist():
     for package in (
         chainertrpo,

@@ -10,7 +10,8 @@ from chainertrpo.experiments.recording import record_episodes
 
 import numpy as np
 import pytest
-from test_examples import ROOT, TRAIN, run
+from programs import ROOT
+from test_examples import TRAIN, run
 from test_foreign import same
 
 RECORD = "examples/record_demonstrations.py"
@@ -24,7 +25,7 @@ def test_record_inspect_and_look_after(tmp_path):
     agent = ["agent", "--load", folder / "600_finish", "--episodes", 3]
     assert "3 episodes" in run(RECORD, *agent, one).stdout
     run(RECORD, *agent, "--fixed-horizon", 40, two)
-    out = run(RECORD, "inspect", two).stdout
+    out = run(RECORD, "inspect", two, cold=True).stdout
     assert "CartPole-v1" in out and out.count("time limit") == 3 and "actions" in out
     out = run(RECORD, "replay", one, "--check").stdout
     assert out.count("equal") == 3

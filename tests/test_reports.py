@@ -74,16 +74,8 @@ def test_a_namespace_in_an_id_reaches_no_file_name(tmp_path):
     flags = ["--envs", env, "--seeds", 0, "--steps", 400, "--eval-interval", 200]
     flags += ["--eval-n-runs", 2, "--final-n-runs", 2, "--outdir", tmp_path / "out"]
     changes = '{"agent": {"update_interval": 200}}'
-    path = os.pathsep.join([str(tmp_path), str(ROOT)])
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "examples" / "compare_trpo.py")]
-        + [str(flag) for flag in flags]
-        + ["--variant", "small", "chainerrl-class", changes],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": path},
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    flags += ["--variant", "small", "chainerrl-class", changes]
+    run("examples/compare_trpo.py", *flags, path=[tmp_path])
     left = sorted(p.name for p in (tmp_path / "out").iterdir())
     picture = "our_tasks-ours-Cart-v3.png"
     assert left == ["evaluations.csv", picture, "runs", "table.md"]
