@@ -10,6 +10,7 @@ import importlib.util
 
 from chainertrpo.experiments import BadEnvironmentError, make_env
 from chainertrpo.experiments import adapt as _adapt
+from chainertrpo.experiments.packages import import_package
 
 NAMES = {"spaces", "error", "envs", "logger"}  # of the package itself
 
@@ -19,7 +20,7 @@ def __getattr__(name):
         return importlib.import_module("chainertrpo.chainerrl.wrappers")
     if name in NAMES:
         found = importlib.util.find_spec("gymnasium") is not None
-        return importlib.import_module(f"{'gymnasium' if found else 'gym'}.{name}")
+        return getattr(import_package("gymnasium" if found else "gym"), name)
     raise AttributeError(
         f"module {__name__!r} has no attribute {name!r}. It is the interface of gym that "
         "ChainerRL's users wrote for; import gymnasium for all else."

@@ -1,4 +1,4 @@
-"""Wrappers, for environments of `chainertrpo.chainerrl.gym`, of users, and of today's gym."""
+"""Wrappers of environments: of `chainertrpo.chainerrl.gym`, of users, of today's gym."""
 
 import json
 import logging
@@ -167,11 +167,9 @@ class Render(Wrapper):
 
 def _cubes_and_thousands(episode):
     """Gym's choice: 0, 1, 8, 27, …, 729, then every thousandth."""
-    return (
-        round(episode ** (1 / 3)) ** 3 == episode
-        if episode < 1000
-        else episode % 1000 == 0
-    )
+    if episode < 1000:
+        return round(episode ** (1 / 3)) ** 3 == episode
+    return episode % 1000 == 0
 
 
 class Monitor(Wrapper):

@@ -1,5 +1,6 @@
 """Several environments, each in a process of its own."""
 
+import contextlib
 import multiprocessing
 import traceback
 
@@ -37,10 +38,8 @@ class _Remote:
 
     def ask(self, name, *args):
         """Have a method called."""
-        try:
+        with contextlib.suppress(BrokenPipeError):  # `answer` says why
             self._connection.send((name, args))
-        except BrokenPipeError:
-            pass  # `answer` says why
 
     def answer(self):
         """What it gave; an error there is one here."""
