@@ -29,6 +29,10 @@ GONE = {
         ),
         "recurrent": MEMORY,
     },
+    "agent": {
+        "AsyncAgent": ASYNC,
+        "load_npz_no_strict": "it read pickles; agent.load reads files without running them",
+    },
     "agents": {
         **_each(
             "ACER AL A3C CategoricalDQN CategoricalDoubleDQN DDPG DPP DQN DoubleDQN "
@@ -48,7 +52,8 @@ GONE = {
         ),
         "MellowmaxDistribution": "use SoftmaxDistribution(logits, beta)",
         "CategoricalDistribution": "use SoftmaxDistribution, or subclass Distribution",
-        "clip_actions": "environments clip actions at the edge: see chainertrpo.Env",
+        "sample_discrete_actions": "use SoftmaxDistribution(logits).sample()",
+        "clip_actions": "environments clip them: see chainertrpo.experiments.Env",
     },
     "envs": {
         "ABC": "it was a toy for ChainerRL's own tests",
@@ -65,7 +70,8 @@ GONE = {
     },
     "functions": _each(
         "arctanh invert_gradients lower_triangular_matrix maximum_entropy_mellowmax "
-        "mellowmax mul_add scale_grad sum_arrays weighted_sum_arrays",
+        "mellowmax mul_add muladd scale_grad sum_arrays weighted_sum_arrays SumArrays "
+        "WeightedSumArrays",
         "only methods that are not here used it; chainer.functions has its parts",
     ),
     "links": {
