@@ -31,7 +31,7 @@ GONE = {
     },
     "agent": {
         "AsyncAgent": ASYNC,
-        "load_npz_no_strict": "it read pickles; agent.load reads files without running them",
+        "load_npz_no_strict": "it read pickles; agent.load runs nothing of a file",
     },
     "agents": {
         **_each(

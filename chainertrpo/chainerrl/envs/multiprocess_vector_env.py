@@ -9,43 +9,48 @@ from chainertrpo.chainerrl.envs.serial_vector_env import seeds_of
 from chainertrpo.experiments import WorkerError, adapt
 
 
-def _work(connection, make):
-    """In the child: make the environment, answer calls until the pipe is closed."""
+def _work(connection, make, inherited):
+    """In the child: make the environment, answer calls until there are no more."""
+    for end in inherited:  # else the pipe would stay open without the parent
+        end.close()
+    env = None
     try:
         env = adapt(make())
         names = ("observation_space", "action_space", "spec", "max_episode_steps")
         connection.send((None, {name: getattr(env, name, None) for name in names}))
-        while True:
-            name, args = connection.recv()
+        for name, args in iter(connection.recv, None):
             connection.send((None, getattr(env, name)(*args)))
     except (EOFError, KeyboardInterrupt, BrokenPipeError):
         pass
     except BaseException:
         connection.send((traceback.format_exc(), None))
     finally:
-        if "env" in locals():
+        if hasattr(env, "close"):
             env.close()
 
 
 class _Remote:
     """The environment of a child, from here."""
 
-    def __init__(self, make, context):
+    def __init__(self, make, context, others):
         self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=_work, args=(theirs, make), daemon=True)
+        inherited = [one._connection for one in (*others, self)]
+        self._process = context.Process(
+            target=_work, args=(theirs, make, inherited), daemon=True
+        )
         self._process.start()
         theirs.close()
 
     def ask(self, name, *args):
         """Have a method called."""
-        with contextlib.suppress(BrokenPipeError):  # `answer` says why
+        with contextlib.suppress(OSError):  # `answer` says why
             self._connection.send((name, args))
 
     def answer(self):
         """What it gave; an error there is one here."""
         try:
             error, result = self._connection.recv()
-        except EOFError:
+        except (EOFError, ConnectionError):
             self._process.join()
             error = f"the process ended with {self._process.exitcode}"
         if error is not None:
@@ -70,6 +75,8 @@ class _Remote:
 
     def close(self):
         """End the process."""
+        with contextlib.suppress(OSError):  # it may have ended by itself
+            self._connection.send(None)
         self._connection.close()
         self._process.join()
 
@@ -103,7 +110,7 @@ class MultiprocessVectorEnv(VectorEnv):
             )
         context = multiprocessing.get_context("fork")
         for make in env_fns:
-            self.envs.append(_Remote(make, context))
+            self.envs.append(_Remote(make, context, self.envs))
         known = [env.answer() for env in self.envs]
         for env, its in zip(self.envs, known):
             vars(env).update(its)
