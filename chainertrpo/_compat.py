@@ -98,7 +98,14 @@ def _cupy_has_cudnn():
     )
 
 
+def _forget_failed_import():
+    # What is left of an `import chainer` that failed does not go together with a new one.
+    for name in [name for name in sys.modules if name.startswith("chainer.")]:
+        del sys.modules[name]
+
+
 if "chainer" not in sys.modules:
+    _forget_failed_import()
     _prepare()
     with warnings.catch_warnings(), _optional_libraries_later():
         warnings.filterwarnings("ignore", "(?s).*nccl library could not be loaded")

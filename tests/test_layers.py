@@ -11,7 +11,7 @@ ROOT = pathlib.Path(chainertrpo.__file__).parent
 # Modules beneath the layers, which any of them may import; they import each other only.
 BENEATH = {"_checks", "_compat", "_extras", "_renamed", "_threads", "_version", "ranks"}
 LAYERS = ["numerics", "data", "policies", "updates", "agents", "experiments"]
-LAYERS += ["comparison"]
+LAYERS += ["comparison", "chainerrl"]
 OPTIONAL = {
     *("cupy", "gym", "gymnasium", "h5py", "matplotlib", "minari", "mpi4py", "mujoco"),
     *("Box2D", "PIL", "pygame"),
