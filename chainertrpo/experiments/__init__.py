@@ -1,6 +1,7 @@
 """Loops and files around an agent."""
 
 from chainertrpo.experiments.collection import Collected, Collector
+from chainertrpo.experiments.env_check import EnvReport, check_env
 from chainertrpo.experiments.envs import Env, adapt, make_env
 from chainertrpo.experiments.evaluation import (
     Evaluator,
@@ -26,6 +27,7 @@ from chainertrpo.experiments.run_folder import (
     read_table,
 )
 from chainertrpo.experiments.signals import Interrupted
+from chainertrpo.experiments.tensorboard import TensorBoardLog
 from chainertrpo.experiments.training import (
     train_agent,
     train_agent_batch,
@@ -40,6 +42,7 @@ __all__ = [
     "Collected",
     "Collector",
     "Env",
+    "EnvReport",
     "EpisodeLog",
     "Evaluator",
     "FolderHoldsRunError",
@@ -48,9 +51,11 @@ __all__ = [
     "LinearInterpolationHook",
     "Progress",
     "SerialVectorEnv",
+    "TensorBoardLog",
     "WorkerError",
     "adapt",
     "available_cores",
+    "check_env",
     "describe_environment",
     "draw_learning_curve",
     "eval_performance",

@@ -1,0 +1,164 @@
+"""A check of an environment: it is stepped, compared with its spaces, and timed."""
+
+import time
+import typing
+
+from chainertrpo._checks import whole
+from chainertrpo.experiments.evaluation import LONGEST
+
+import numpy
+
+
+class EnvReport(typing.NamedTuple):
+    """What a check of an environment has found.
+
+    Attributes
+    ----------
+    problems : list of str
+        What breaks training or its repetition, each with the remedy.
+    advice : list of str
+        What is worth a look.
+    steps, episodes : int
+        How many were taken, and how many ended.
+    step_seconds, reset_seconds : float
+        Means.
+    """
+
+    problems: typing.List[str]
+    advice: typing.List[str]
+    steps: int
+    episodes: int
+    step_seconds: float
+    reset_seconds: float
+
+
+def check_env(env, steps=1000, seed=0):
+    """Step an environment by random actions and compare it with what it says of itself.
+
+    Parameters
+    ----------
+    env : Env
+        Of `make_env`; errors of its interface are raised as they come.
+    steps : int
+        How many.
+    seed : int
+        Of the environment and of the actions.
+
+    Returns
+    -------
+    EnvReport
+        What was found.
+    """
+    whole("steps", steps, 1)
+    own, bounds = env.observation_space, _Bounds(env.observation_space)
+    problems, advice, rewards = [], [], []
+    clocks = {"step": [], "reset": []}
+    first = _first_steps(env, seed)
+    if not all(map(numpy.array_equal, first, _first_steps(env, seed))):
+        problems.append(
+            "two episodes from one seed and the same actions differ: runs cannot be "
+            "repeated or resumed exactly. Draw all random numbers from self.np_random, "
+            "which super().reset(seed=seed) seeds."
+        )
+    env.seed(seed)
+    obs, length, longest, episodes = _timed(clocks["reset"], env.reset), 0, 0, 0
+    for _ in range(steps):
+        bounds.see(obs)
+        action = _action(env)
+        obs, reward, done, info = _timed(clocks["step"], env.step, action)
+        rewards.append(reward)
+        length += 1
+        longest = max(longest, length)
+        if done or info.get("needs_reset", False):
+            bounds.see(obs)
+            episodes += 1
+            obs, length = _timed(clocks["reset"], env.reset), 0
+    problems += bounds.problems()
+    if not numpy.isfinite(rewards).all():
+        problems.append("rewards are not finite. Return finite numbers from step.")
+    elif numpy.ptp(rewards) == 0:
+        advice.append(
+            f"all rewards were {rewards[0]:g}: random actions have not found any other."
+        )
+    if env.max_episode_steps is None and not episodes:
+        problems.append(
+            f"no episode ended within {steps} steps, and there is no time limit. Give one: "
+            "--max-episode-steps N, or max_episode_steps=N where it is registered; "
+            f"evaluations cut at {LONGEST}."
+        )
+    if own.dtype != numpy.float32 and own.dtype.kind != "u":
+        advice.append(f"observations are {own.dtype} and become float32.")
+    space = env.action_space
+    if hasattr(space, "low") and not numpy.isfinite([space.low, space.high]).all():
+        advice.append(
+            "actions have no bounds: --scale-actions and --clip-actions do nothing."
+        )
+    return EnvReport(
+        problems,
+        advice,
+        steps,
+        episodes,
+        float(numpy.mean(clocks["step"])),
+        float(numpy.mean(clocks["reset"])),
+    )
+
+
+def _timed(clock, function, *args):
+    start = time.perf_counter()
+    result = function(*args)
+    clock.append(time.perf_counter() - start)
+    return result
+
+
+def _action(env):
+    # Discrete actions are counted from 0 here, wherever the space starts.
+    action = env.action_space.sample()
+    start = getattr(env.action_space, "start", None)
+    return action if start is None else int(action) - int(start)
+
+
+def _first_steps(env, seed, n=20):
+    # Numbers that two episodes from one seed have to share.
+    env.seed(seed)
+    seen = [env.reset()]
+    for _ in range(n):
+        obs, reward, done, info = env.step(_action(env))
+        seen += [obs, numpy.float64(reward)]
+        if done or info.get("needs_reset", False):
+            break
+    return seen
+
+
+class _Bounds:
+    """The observations that came, beside the space's bounds."""
+
+    def __init__(self, space):
+        # Bounds are compared as the agent sees observations, in float32.
+        self.low, self.high = (
+            numpy.ravel(bound).astype(numpy.float32)
+            for bound in (space.low, space.high)
+        )
+        self.least = numpy.full(self.low.shape, numpy.inf, numpy.float32)
+        self.most, self.finite = -self.least, True
+
+    def see(self, obs):
+        self.finite = self.finite and bool(numpy.isfinite(obs).all())
+        numpy.fmin(self.least, obs, out=self.least)
+        numpy.fmax(self.most, obs, out=self.most)
+
+    def problems(self):
+        found = []
+        if not self.finite:
+            found.append(
+                "observations are not finite. Look for divisions by 0 in step."
+            )
+        out = numpy.flatnonzero((self.least < self.low) | (self.most > self.high))
+        for i in out[:3]:
+            found.append(
+                f"observation {i} came in [{self.least[i]:.4g}, {self.most[i]:.4g}], but "
+                f"observation_space says [{self.low[i]:.4g}, {self.high[i]:.4g}]. Widen "
+                "the space, or clip what is observed."
+            )
+        if len(out) > 3:
+            found.append(f"so did {len(out) - 3} further components of observations.")
+        return found
