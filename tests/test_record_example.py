@@ -1,5 +1,6 @@
 """examples/record_demonstrations.py as a user runs it."""
 
+import itertools
 import sys
 
 from chainertrpo.data import read_demonstrations, write_demonstrations
@@ -120,8 +121,14 @@ def test_nothing_is_lost_by_mistake(cli, demos, tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_keyboard(cli, capsys):
-    pytest.importorskip("pygame")
+def test_keyboard(cli, capsys, monkeypatch):
+    pygame = pytest.importorskip("pygame")
+    keys = itertools.cycle([pygame.K_LEFT, pygame.K_RETURN])
+
+    def person(timeout):
+        return pygame.event.Event(pygame.KEYDOWN, key=next(keys))
+
+    monkeypatch.setattr(pygame.event, "wait", person)
     flags = ["--env", "CartPole", "--episodes", 2, "--seed", 7, "--fps", 1000]
     assert cli("keyboard", *flags, "k.npz") == 0
     out = capsys.readouterr().out

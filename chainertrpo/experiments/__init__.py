@@ -8,7 +8,13 @@ from chainertrpo.experiments.evaluation import (
     eval_performance,
     run_evaluation_episodes,
 )
-from chainertrpo.experiments.hooks import EpisodeLog, LinearInterpolationHook, scheduled
+from chainertrpo.experiments.hooks import (
+    EpisodeLog,
+    LearningCurve,
+    LinearInterpolationHook,
+    scheduled,
+    watch,
+)
 from chainertrpo.experiments.ownership import (
     FolderHoldsRunError,
     FolderInUseError,
@@ -48,6 +54,7 @@ __all__ = [
     "FolderHoldsRunError",
     "FolderInUseError",
     "Interrupted",
+    "LearningCurve",
     "LinearInterpolationHook",
     "Progress",
     "SerialVectorEnv",
@@ -71,4 +78,5 @@ __all__ = [
     "train_agent_batch_with_evaluation",
     "train_agent_parallel",
     "train_agent_with_evaluation",
+    "watch",
 ]

@@ -54,7 +54,8 @@ def check_env(env, steps=1000, seed=0):
     problems, advice, rewards = [], [], []
     clocks = {"step": [], "reset": []}
     first = _first_steps(env, seed)
-    if not all(map(numpy.array_equal, first, _first_steps(env, seed))):
+    same = zip(first, _first_steps(env, seed))
+    if not all(numpy.array_equal(x, y, equal_nan=True) for x, y in same):
         problems.append(
             "two episodes from one seed and the same actions differ: runs cannot be "
             "repeated or resumed exactly. Draw all random numbers from self.np_random, "

@@ -16,6 +16,7 @@ from chainertrpo.experiments.collection import Collector
 from chainertrpo.experiments.endings import EndWatch
 from chainertrpo.experiments.envs import adapt_any
 from chainertrpo.experiments.evaluation import Evaluator
+from chainertrpo.experiments.hooks import closed_at_the_end, told_of_episodes
 from chainertrpo.experiments.ownership import TABLES, owned_folder, what_holds
 from chainertrpo.experiments.signals import Interrupted, deferred_signals
 from chainertrpo.experiments.training import save_or_say
@@ -131,7 +132,9 @@ def train_agent_parallel(
             eval_max_episode_len,
             save_best_so_far_agent,
         )
-        run.train(make_env, worker_timeout, step_hooks, episode_hooks)
+        episode_hooks = told_of_episodes(step_hooks, episode_hooks)
+        with closed_at_the_end(step_hooks):
+            run.train(make_env, worker_timeout, step_hooks, episode_hooks)
 
 
 class _Run:

@@ -37,7 +37,7 @@ class TensorBoardLog:
             ) from error
         self.outdir = outdir
         self._writer = tensorboardX.SummaryWriter(outdir, flush_secs=10)
-        self._step, self._update = 0, None
+        self._step, self._agent, self._update = 0, None, None
         self._rows = len(self._scores().get("steps", ())) if resume else 0
 
     def _scores(self):
@@ -46,7 +46,7 @@ class TensorBoardLog:
 
     def __call__(self, env, agent, t):
         """Write what has happened since the last call."""
-        self._step = t
+        self._step, self._agent = t, agent
         report = getattr(agent, "last_step", None)
         if report is self._update:
             return
@@ -76,5 +76,7 @@ class TensorBoardLog:
 
     def close(self):
         """Write what is left, and close the file."""
+        if self._agent is not None:
+            self(None, self._agent, self._step)
         self._evaluations()
         self._writer.close()

@@ -11,6 +11,7 @@ from chainertrpo._threads import single_blas_thread
 from chainertrpo.experiments.endings import EndWatch
 from chainertrpo.experiments.envs import adapt, adapt_many
 from chainertrpo.experiments.evaluation import Evaluator
+from chainertrpo.experiments.hooks import closed_at_the_end, told_of_episodes
 from chainertrpo.experiments.ownership import owned_folder
 from chainertrpo.experiments.signals import sigterm_interrupts
 
@@ -94,7 +95,8 @@ def train_agent(
     logger = logger or logging.getLogger(__name__)
     env = adapt(env)
     ours = owned_folder(outdir, goes_on=step_offset > 0, overwrite=overwrite)
-    with ours, sigterm_interrupts():
+    episode_hooks = told_of_episodes(step_hooks, episode_hooks)
+    with ours, sigterm_interrupts(), closed_at_the_end(step_hooks):
         limit = max_episode_len or getattr(env, "max_episode_steps", None)
         watch = EndWatch(1, PATIENCE, limit, logger)
         t, episodes, length, reward, total = step_offset, 0, 0, 0.0, 0.0
@@ -273,7 +275,8 @@ def train_agent_batch(
     logger = logger or logging.getLogger(__name__)
     env = adapt_many(env)
     ours = owned_folder(outdir, goes_on=step_offset > 0, overwrite=overwrite)
-    with ours, sigterm_interrupts():
+    episode_hooks = told_of_episodes(step_hooks, episode_hooks)
+    with ours, sigterm_interrupts(), closed_at_the_end(step_hooks):
         n = env.num_envs
         watch = EndWatch(n, PATIENCE, max_episode_len, logger)
         t, episodes, returns = step_offset, 0, []

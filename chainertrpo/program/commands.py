@@ -67,6 +67,8 @@ def main(argv=None):
     """
     argv = sys.argv[1:] if argv is None else list(argv)
     name = argv[0] if argv else "--help"
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())  # last, for module:Env-v0 of the user's own
     if name in ("-h", "--help", "help"):
         print(usage())
     elif name == "--version":

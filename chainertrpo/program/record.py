@@ -84,7 +84,11 @@ def parse_args(argv=None):
         sub.add_argument("--env-package", default="auto")
         sub.add_argument("--env", required=name == "keyboard", help="environment id")
         if name == "keyboard":
-            sub.add_argument("--fps", type=int, help="steps a second")
+            sub.add_argument(
+                "--fps",
+                type=int,
+                help="steps a second (default: 15 in CartPole, elsewhere its own)",
+            )
             continue
         sub.add_argument("--load", required=True, metavar="DIR", help="<run>/best")
         sub.add_argument("--deterministic", action="store_true")

@@ -116,7 +116,7 @@ def train_in(args, env, agent, about):
         "eval_n_episodes": args.eval_n_runs,
         "eval_interval": args.eval_interval,
         "step_hooks": [*watchers, *scheduled(about["settings"], args.steps)],
-        "episode_hooks": [*(watcher.episode for watcher in watchers), log],
+        "episode_hooks": [log],
     }
     start = time.time()
     try:
@@ -145,9 +145,8 @@ def train_in(args, env, agent, about):
                 agent, env, args.steps, outdir=args.folder, **common
             )
     finally:
-        for hook in (*watchers, log):
-            with contextlib.suppress(OSError):  # a full disk has been said already
-                hook.close()
+        with contextlib.suppress(OSError):  # a full disk has been said already
+            log.close()
         eval_env.close()
         draw_or_say(args.folder)
     say_what_there_is(args, agent, time.time() - start)

@@ -221,8 +221,8 @@ def make_agent(observation_space, action_space, settings, *, device=None, seed=N
     ----------
     observation_space, action_space : object
         Of the environment: any that `Space` knows.
-    settings : dict
-        From `settings_of`.
+    settings : str or dict
+        A key of `PRESETS`, or from `settings_of`.
     device : chainer.backend.Device, optional
         Of the networks; by default the CPU.
     seed : int, optional
@@ -238,8 +238,7 @@ def make_agent(observation_space, action_space, settings, *, device=None, seed=N
     ValueError
         Settings that do not go together, or with these spaces.
     """
-    settings = respelt(settings, settings)
-    check_keys(settings)
+    settings = settings_of(settings)
     parts = {name: settings.get(name) for name in PARTS}
     seen = Space.observed(observation_space)
     obs_size = seen.shape if seen.is_image else seen.size
