@@ -63,6 +63,6 @@ setup(
         "demos": ["h5py", "minari; python_version >= '3.9'"],
         "notebooks": [*NOTEBOOKS, "jupyterlab", "pygame"],
         "test": TEST,
-        "dev": [*TEST, "ruff==0.17.5", "pre-commit"],
+        "dev": [*TEST, "ruff==0.17.5", "mypy>=1.14", "pre-commit"],
     },
 )
