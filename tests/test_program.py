@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import inspect
 import math
 import struct
 import sys
@@ -24,6 +25,7 @@ from chainertrpo.program.doctor import extra_for
 
 import numpy as np
 import pytest
+from worlds import ACTION_SPACES, Repeat
 
 GYM = "gymnasium" if importlib.util.find_spec("gymnasium") else "gym"
 
@@ -282,3 +284,50 @@ def test_what_tensorboard_shows_is_what_the_tables_say(tmp_path):
     lengths = [n for _, n in seen["episode/length"]]
     assert lengths == [n for _, n in seen["episode/return"]]
     assert 200 < sum(lengths) <= 300
+
+
+class Strict(Repeat):
+    """Repeats; who chooses what the mask forbids is told by an error."""
+
+    def step(self, action):
+        result = super().step(action)
+        assert result[1] != 9, "a forbidden action"
+        return result
+
+
+@pytest.mark.parametrize("name", sorted(ACTION_SPACES))
+@pytest.mark.parametrize("masks", [None, "info", "observation"])
+def test_the_check_knows_every_space_and_mask(name, masks):
+    if masks and name not in ("from five", "choices"):
+        pytest.skip("masks of other spaces are not drawn from by the check")
+    env = chainertrpo.experiments.Env(Strict(ACTION_SPACES[name], masks))
+    report = check_env(env, 100, seed=1)
+    assert report.problems == [] and report.episodes == 5
+
+
+# Types
+
+
+def test_what_is_public_is_annotated():
+    """What a type checker is told; `make lint` asks one whether it is true."""
+    missing = [
+        f"{name}: {arg}"
+        for name, function in public_functions()
+        for arg, p in inspect.signature(function).parameters.items()
+        if p.annotation is p.empty and arg not in ("self", "cls")
+    ]
+    assert missing == []
+
+
+def public_functions():
+    """Functions and constructors that the package itself and its loops offer."""
+    modules = ["chainertrpo", "chainertrpo.numerics", "chainertrpo.experiments"]
+    for module in map(importlib.import_module, modules):
+        for name in module.__all__:
+            x = getattr(module, name)
+            if inspect.isfunction(x):
+                yield name, inspect.unwrap(x)
+            elif inspect.isclass(x) and "__init__" in vars(x):
+                made = inspect.unwrap(vars(x)["__init__"])
+                if made.__code__.co_filename.endswith(".py"):
+                    yield name, made

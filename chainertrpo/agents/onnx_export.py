@@ -12,6 +12,7 @@ from chainertrpo._extras import pip_install
 from chainertrpo._version import __version__
 from chainertrpo.data import write_atomically
 from chainertrpo.policies import parts
+from chainertrpo.policies.families import Gaussian, Softmax
 
 import chainer
 import numpy
@@ -54,17 +55,18 @@ def export_onnx(agent, path):
     ImportError
         onnx is missing.
     ValueError
-        The policy is a link of others, or of a kind that no operators are known for.
+        The policy is a link of others, or its actions have several parts.
     """
     try:
         import onnx
     except ImportError as error:
         raise ImportError(f"ONNX files need onnx: {pip_install('onnx')}") from error
     found = parts(agent.policy)
-    if not found:
+    if not found or type(found[0].family) not in (Gaussian, Softmax):
+        kind = type(found[0].family if found else agent.policy).__name__
         raise ValueError(
-            "expected a policy of chainertrpo.policies, got "
-            f"{type(agent.policy).__name__}. Export other links with Chainer's tools."
+            "expected a policy of chainertrpo.policies for one Box or Discrete, got "
+            f"{kind}. Export other links with Chainer's tools."
         )
     part, graph = found[0], _Graph(onnx)
     arrays = {name: x.array for name, x in agent.policy.namedparams()}
@@ -73,7 +75,7 @@ def export_onnx(agent, path):
     obs = row = _Row(graph, "obs", numpy.dtype("f"))
     if agent.obs_normalizer is not None:
         row = agent.obs_normalizer.snapshot()(row)
-    out, _ = part.network.step(theta, row)
+    out, _ = part.network.acting(theta)(row)
     m = part.family.at(out, theta)
     outputs = {"action": part.family.mode(m)}
     if hasattr(m, "logits"):

@@ -4,6 +4,8 @@ import time
 import typing
 
 from chainertrpo._checks import whole
+from chainertrpo.data import Space
+from chainertrpo.data.path import mask_of, unmasked
 from chainertrpo.experiments.evaluation import LONGEST
 
 import numpy
@@ -50,7 +52,7 @@ def check_env(env, steps=1000, seed=0):
         What was found.
     """
     whole("steps", steps, 1)
-    own, bounds = env.observation_space, _Bounds(env.observation_space)
+    bounds, rng = _Bounds(env.observation_space), numpy.random.default_rng(seed)
     problems, advice, rewards = [], [], []
     clocks = {"step": [], "reset": []}
     first = _first_steps(env, seed)
@@ -65,7 +67,7 @@ def check_env(env, steps=1000, seed=0):
     obs, length, longest, episodes = _timed(clocks["reset"], env.reset), 0, 0, 0
     for _ in range(steps):
         bounds.see(obs)
-        action = _action(env)
+        action = _action(env, obs, rng)
         obs, reward, done, info = _timed(clocks["step"], env.step, action)
         rewards.append(reward)
         length += 1
@@ -87,10 +89,11 @@ def check_env(env, steps=1000, seed=0):
             "--max-episode-steps N, or max_episode_steps=N where it is registered; "
             f"evaluations cut at {LONGEST}."
         )
-    if own.dtype != numpy.float32 and own.dtype.kind != "u":
-        advice.append(f"observations are {own.dtype} and become float32.")
-    space = env.action_space
-    if hasattr(space, "low") and not numpy.isfinite([space.low, space.high]).all():
+    dtype = getattr(env.observation_space, "dtype", None)
+    if dtype in (numpy.float64, numpy.int64):
+        advice.append(f"observations are {dtype} and become float32.")
+    actions = Space.of(env.action_space)
+    if actions.kind == "Box" and not numpy.isfinite(actions.action_bounds).all():
         advice.append(
             "actions have no bounds: --scale-actions and --clip-actions do nothing."
         )
@@ -111,20 +114,24 @@ def _timed(clock, function, *args):
     return result
 
 
-def _action(env):
-    # Discrete actions are counted from 0 here, wherever the space starts.
-    action = env.action_space.sample()
-    start = getattr(env.action_space, "start", None)
-    return action if start is None else int(action) - int(start)
+def _action(env, obs, rng):
+    # A random action as an agent has it; of those that can be chosen, if that is said.
+    space, mask = Space.of(env.action_space), mask_of(obs)
+    if mask is None or not space.choices:
+        return space.encode(env.action_space.sample())
+    parts = numpy.split(numpy.asarray(mask), numpy.cumsum(space.choices)[:-1])
+    chosen = numpy.array([rng.choice(numpy.flatnonzero(part)) for part in parts], "i")
+    return chosen[0] if space.action_size is None else chosen
 
 
 def _first_steps(env, seed, n=20):
     # Numbers that two episodes from one seed have to share.
     env.seed(seed)
-    seen = [env.reset()]
+    obs, rng = env.reset(), numpy.random.default_rng(seed)
+    seen = [unmasked(obs)]
     for _ in range(n):
-        obs, reward, done, info = env.step(_action(env))
-        seen += [obs, numpy.float64(reward)]
+        obs, reward, done, info = env.step(_action(env, obs, rng))
+        seen += [unmasked(obs), numpy.float64(reward)]
         if done or info.get("needs_reset", False):
             break
     return seen
@@ -134,15 +141,20 @@ class _Bounds:
     """The observations that came, beside the space's bounds."""
 
     def __init__(self, space):
-        # Bounds are compared as the agent sees observations, in float32.
+        # Bounds are compared as the agent sees observations: as features, in float32.
+        lows, highs = [], []
+        for leaf in Space.observed(space).leaves():
+            box = leaf.kind == "Box"
+            lows.append(numpy.ravel(leaf.low) if box else numpy.zeros(leaf.size))
+            highs.append(numpy.ravel(leaf.high) if box else numpy.ones(leaf.size))
         self.low, self.high = (
-            numpy.ravel(bound).astype(numpy.float32)
-            for bound in (space.low, space.high)
+            numpy.concatenate(each).astype(numpy.float32) for each in (lows, highs)
         )
         self.least = numpy.full(self.low.shape, numpy.inf, numpy.float32)
         self.most, self.finite = -self.least, True
 
     def see(self, obs):
+        obs = unmasked(obs)
         self.finite = self.finite and bool(numpy.isfinite(obs).all())
         numpy.fmin(self.least, obs, out=self.least)
         numpy.fmax(self.most, obs, out=self.most)
