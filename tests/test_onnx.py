@@ -92,8 +92,6 @@ def test_a_softmax_and_a_batch_of_one(tmp_path):
 def test_a_link_of_others_is_refused(tmp_path):
     agent = made(box(3))
     agent.policy = chainer.links.Linear(5, 3)
-    with pytest.raises(
-        ValueError, match="policy of chainertrpo.policies.*got Linear"
-    ):
+    with pytest.raises(ValueError, match="policy of chainertrpo.policies.*got Linear"):
         export_onnx(agent, tmp_path / "p.onnx")
     assert not (tmp_path / "p.onnx").exists()

@@ -320,11 +320,16 @@ def test_what_is_public_is_annotated():
 
 
 def public_functions():
-    """Functions and constructors that the package itself and its loops offer."""
-    modules = ["chainertrpo", "chainertrpo.numerics", "chainertrpo.experiments"]
-    for module in map(importlib.import_module, modules):
-        for name in module.__all__:
-            x = getattr(module, name)
+    """Functions and constructors that the package offers, and its loops."""
+    loops = ["train_agent", "train_agent_parallel", "make_env", "eval_performance"]
+    loops += ["train_agent_batch", "train_agent_with_evaluation", "watch", "check_env"]
+    for module, names in (
+        ("chainertrpo", chainertrpo.__all__),
+        ("chainertrpo.experiments", loops),
+        ("chainertrpo.numerics", ["hessian_vector_product", "conjugate_gradient"]),
+    ):
+        for name in names:
+            x = getattr(importlib.import_module(module), name)
             if inspect.isfunction(x):
                 yield name, inspect.unwrap(x)
             elif inspect.isclass(x) and "__init__" in vars(x):

@@ -6,6 +6,8 @@ with the undiscounted return.  A step hook with a method `episode` is an episode
 and one with a method `close` is closed when the loop ends, however it ends.
 """
 
+from __future__ import annotations
+
 import contextlib
 import functools
 import os
@@ -167,7 +169,7 @@ class LearningCurve:
             draw_learning_curve(self.outdir)
 
 
-def watch(outdir, total_steps, resume=False):
+def watch(outdir: str, total_steps: int, resume: bool = False) -> list:
     """Make the step hooks that show a run, and draw its curve in its folder.
 
     Parameters

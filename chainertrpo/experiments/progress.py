@@ -1,8 +1,11 @@
 """A run's progress: a bar on a terminal, plain lines elsewhere."""
 
+from __future__ import annotations
+
 import collections
 import sys
 import time
+import typing
 
 import tqdm
 
@@ -28,7 +31,14 @@ class Progress:
         Steps between plain lines, instead of `seconds`.
     """
 
-    def __init__(self, total_steps, file=None, bar=None, seconds=10.0, interval=None):
+    def __init__(
+        self,
+        total_steps: int,
+        file: typing.Any = None,
+        bar: bool | None = None,
+        seconds: float = 10.0,
+        interval: int | None = None,
+    ) -> None:
         self.file = file or sys.stderr
         self.total = total_steps
         self.seconds, self.interval = seconds, interval
