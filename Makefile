@@ -14,7 +14,7 @@ export PIP_CONSTRAINT = build-constraints.txt
 export PIP_BUILD_CONSTRAINT = build-constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help train test test-gpu test-chainerrl test-chainerrl-own record-chainerrl lint clean
+.PHONY: help train test test-gpu test-chainerrl test-chainerrl-own record-chainerrl lint wheel release clean
 
 help: ## Show this.
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 18
@@ -25,7 +25,7 @@ $(VENV)/.ok: setup.py pyproject.toml build-constraints.txt
 	touch $@
 
 train: $(VENV)/.ok ## Train TRPO: ENV=Humanoid STEPS=1000000 ARGS='--seed 1'.
-	$(RUN) examples/train_trpo_gym.py --env $(ENV) --steps $(STEPS) $(ARGS)
+	$(RUN) -m chainertrpo train --env $(ENV) --steps $(STEPS) $(ARGS)
 
 test: $(VENV)/.ok ## Run the tests (under 5 minutes on 2 cores).
 	$(RUN) -m pytest -n auto --maxprocesses 4 --dist worksteal $(ARGS)
@@ -64,9 +64,16 @@ $(VENV)/.dev: $(VENV)/.ok
 	$(RUN) -m pip install -q -e '.[dev]'
 	touch $@
 
-lint: $(VENV)/.dev ## Check style, docstrings and formatting.
+lint: $(VENV)/.dev ## Check style, docstrings, formatting and types.
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
+
+wheel: ## Build the wheel, and check it alone on Python 3.8 and 3.13.
+	.ci/wheel
+
+release: ## Check everything a release needs, build it, and tag it.
+	.ci/release
 
 clean: ## Remove what make built.
 	rm -rf .venv .venv-* build dist *.egg-info

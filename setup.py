@@ -23,7 +23,10 @@ MUJOCO = [
 BOX2D = ["box2d>=2.3.10", "pygame"]
 NOTEBOOKS = ["nbclient", "nbformat", "ipykernel"]
 COMPARE = ["scipy>=1.10"]
-TEST = [*MUJOCO, *BOX2D, *NOTEBOOKS, *COMPARE, "h5py", "pytest>=7", "pytest-xdist>=3.2"]
+TENSORBOARD = ["tensorboardX>=2.6"]
+ONNX = ["onnx>=1.14"]
+TEST = [*MUJOCO, *BOX2D, *NOTEBOOKS, *COMPARE, *TENSORBOARD, *ONNX, "onnxruntime"]
+TEST += ["h5py", "pytest>=7", "pytest-xdist>=3.2"]
 
 setup(
     name="chainertrpo",
@@ -34,7 +37,8 @@ setup(
     license="MIT",
     python_requires=">=3.8",
     packages=find_packages(include=["chainertrpo", "chainertrpo.*"]),
-    package_data={"chainertrpo.comparison": ["published.csv"]},
+    package_data={"chainertrpo": ["py.typed"], "chainertrpo.comparison": ["*.csv"]},
+    entry_points={"console_scripts": ["chainertrpo = chainertrpo.program:main"]},
     install_requires=[
         "numpy>=1.22",
         "chainer==7.8.1",
@@ -54,9 +58,11 @@ setup(
         "compare": COMPARE,
         "video": ["moviepy", "pygame"],
         "record": BOX2D,
+        "tensorboard": TENSORBOARD,
+        "onnx": ONNX,
         "demos": ["h5py", "minari; python_version >= '3.9'"],
         "notebooks": [*NOTEBOOKS, "jupyterlab", "pygame"],
         "test": TEST,
-        "dev": [*TEST, "ruff==0.17.5", "pre-commit"],
+        "dev": [*TEST, "ruff==0.17.5", "mypy>=1.14", "pre-commit"],
     },
 )

@@ -8,6 +8,9 @@ EXTRAS = {  # as in setup.py
     "video": "moviepy pygame",
     "record": "'box2d>=2.3.10' pygame",
     "demos": "h5py minari",
+    "compare": "'scipy>=1.10'",
+    "tensorboard": "'tensorboardX>=2.6'",
+    "onnx": "'onnx>=1.14'",
     "cuda12": "'cupy-cuda12x>=12'",
     "cuda13": "'cupy-cuda13x[ctk]>=14'",
 }

@@ -1,17 +1,16 @@
 """examples/train_gail_gym.py as a user runs it."""
 
 import argparse
-import importlib
 import json
 
 from chainertrpo.agents import GAIL_PRESETS, make_gail_agent
 from chainertrpo.data import read_json, read_npz, write_demonstrations
 from chainertrpo.experiments import make_env, read_table
 from chainertrpo.experiments.recording import record_episodes
+from chainertrpo.program.making import env_settings
 
 import numpy as np
 import pytest
-from programs import ROOT
 from test_examples import run
 
 TRAIN = "examples/train_gail_gym.py"
@@ -66,21 +65,19 @@ def test_resuming_on_other_demonstrations(tmp_path):
 
 
 @pytest.mark.parametrize("name", sorted(GAIL_PRESETS))
-def test_environments_are_what_the_generator_says(name, monkeypatch):
+def test_environments_are_what_the_generator_says(name):
     """By the preset as by the settings that it makes, which config.json has."""
-    monkeypatch.syspath_prepend(ROOT / "examples")
-    script = importlib.import_module("training_script")
     env = make_env("CartPole-v1")
     demos = record_episodes(env, balance, 1)
     spaces = env.observation_space, env.action_space
     _, settings = make_gail_agent(*spaces, demos, name)
     own = settings["generator"].get("env", {})
     args = argparse.Namespace(preset=name, made_with=None)
-    assert script.env_settings(args, GAIL_PRESETS) == own
+    assert env_settings(args, GAIL_PRESETS) == own
     args.made_with = {"settings": settings["generator"]}
-    assert script.env_settings(args, GAIL_PRESETS) == own
+    assert env_settings(args, GAIL_PRESETS) == own
     args.clip_actions = False
-    assert script.env_settings(args, GAIL_PRESETS) == {"clip_actions": False}
+    assert env_settings(args, GAIL_PRESETS) == {"clip_actions": False}
 
 
 def test_list_and_other_generators(tmp_path):

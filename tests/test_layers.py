@@ -11,7 +11,7 @@ ROOT = pathlib.Path(chainertrpo.__file__).parent
 # Modules beneath the layers, which any of them may import; they import each other only.
 BENEATH = {"_checks", "_compat", "_extras", "_renamed", "_threads", "_version", "ranks"}
 LAYERS = ["numerics", "data", "policies", "updates", "agents", "experiments"]
-LAYERS += ["comparison", "chainerrl"]
+LAYERS += ["comparison", "program", "chainerrl"]
 OPTIONAL = {
     *("cupy", "gym", "gymnasium", "h5py", "matplotlib", "minari", "mpi4py", "mujoco"),
     *("Box2D", "PIL", "pygame"),
@@ -69,7 +69,10 @@ def misplaced(layer, module):
 def test_every_folder_is_a_layer_and_every_module_beneath_them():
     folders = {path.parent.name for path in ROOT.glob("*/__init__.py")}
     assert folders == set(LAYERS)
-    assert {path.stem for path in ROOT.glob("*.py")} - {"__init__"} == BENEATH
+    assert {path.stem for path in ROOT.glob("*.py")} - {
+        "__init__",
+        "__main__",
+    } == BENEATH
 
 
 @pytest.mark.parametrize(
@@ -83,6 +86,7 @@ def test_every_folder_is_a_layer_and_every_module_beneath_them():
         ("updates", "from chainertrpo import agents", True),
         ("policies", "class A:\n    from chainertrpo import TRPO", True),
         ("comparison", "from chainertrpo import TRPO", False),
+        ("comparison", "from chainertrpo.program import main", True),
         (
             "updates",
             "import importlib\nimportlib.import_module('chainertrpo.agents')",

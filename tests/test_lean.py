@@ -2,10 +2,8 @@
 
 import copy
 import functools
-import importlib
 import importlib.util
 import logging
-import pathlib
 import warnings
 
 from chainertrpo import make_agent, settings_of
@@ -20,6 +18,8 @@ from chainertrpo.experiments import (
 from chainertrpo.experiments.fixed_horizon import FixedHorizon
 from chainertrpo.experiments.lean import check, lean_steps, sources, steps
 from chainertrpo.experiments.packages import import_package
+from chainertrpo.program import flags
+from chainertrpo.program.making import environment
 
 import numpy as np
 import pytest
@@ -508,17 +508,14 @@ def test_a_run_says_whose_steps_it_took(tmp_path):
     assert found == f"{PACKAGE}'s: not asked for"
 
 
-def test_flags_of_the_examples(monkeypatch):
-    monkeypatch.syspath_prepend(pathlib.Path(__file__).parent.parent / "examples")
-    flags = importlib.import_module("training_flags")
-    script = importlib.import_module("training_script")
+def test_flags_of_the_training_commands():
     parser = flags.make_parser(
-        "", "chainerrl-example", steps=9, eval_interval=9, eval_n_runs=1
+        "train", "", "chainerrl-example", steps=9, eval_interval=9, eval_n_runs=1
     )
     for line, used in (([], "lean"), (["--no-lean"], "own"), (["--demo"], "own")):
         args = parser.parse_args(["--env", "Hopper-v4", *line])
         args.env_package, args.env_settings = PACKAGE, {}
-        env = script.environment(args, 0, test=bool(args.demo))
+        env = environment(args, 0, test=bool(args.demo))
         assert (env.steps == "lean") is (used == "lean")
 
 

@@ -1,16 +1,16 @@
 """examples/record_demonstrations.py as a user runs it."""
 
-import importlib.util
+import itertools
 import sys
 
 from chainertrpo.data import read_demonstrations, write_demonstrations
 from chainertrpo.data.demonstrations import kind_of
 from chainertrpo.experiments import make_env
 from chainertrpo.experiments.recording import record_episodes
+from chainertrpo.program import record
 
 import numpy as np
 import pytest
-from programs import ROOT
 from test_examples import TRAIN, run
 from test_foreign import same
 
@@ -43,17 +43,14 @@ def cli(monkeypatch, tmp_path):
     monkeypatch.setenv("MPLBACKEND", "agg")
     monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path / "minari"))
     monkeypatch.chdir(tmp_path)
-    spec = importlib.util.spec_from_file_location("record", ROOT / RECORD)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
 
     def call(*args):
-        monkeypatch.setattr(sys, "argv", ["record", *map(str, args)])
-        with pytest.raises(SystemExit) as end:
-            module.main()
-        code = end.value.code
-        assert isinstance(code, int) or "\n" not in code
-        return code
+        try:
+            record.main([*map(str, args)])
+        except SystemExit as end:
+            assert isinstance(end.code, int) or "\n" not in end.code
+            return end.code
+        return 0
 
     return call
 
@@ -124,8 +121,14 @@ def test_nothing_is_lost_by_mistake(cli, demos, tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_keyboard(cli, capsys):
-    pytest.importorskip("pygame")
+def test_keyboard(cli, capsys, monkeypatch):
+    pygame = pytest.importorskip("pygame")
+    keys = itertools.cycle([pygame.K_LEFT, pygame.K_RETURN])
+
+    def person(timeout):
+        return pygame.event.Event(pygame.KEYDOWN, key=next(keys))
+
+    monkeypatch.setattr(pygame.event, "wait", person)
     flags = ["--env", "CartPole", "--episodes", 2, "--seed", 7, "--fps", 1000]
     assert cli("keyboard", *flags, "k.npz") == 0
     out = capsys.readouterr().out

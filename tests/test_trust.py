@@ -11,6 +11,7 @@ import time
 
 from chainertrpo.data import BadFileError, read_demonstrations, read_json
 from chainertrpo.experiments import read_table
+from chainertrpo.program.recall import check_config
 
 import pytest
 from processes import HERE, Marked, linux, posix
@@ -160,12 +161,9 @@ def test_an_edited_config(resumable, change, message):
     "saved",
     [[], 3, {"settings": []}, {"env": None}, {"steps": 1.5}, {"preset": 3}],
 )
-def test_what_no_run_has_written(monkeypatch, saved):
-    monkeypatch.syspath_prepend(str(ROOT / "examples"))
-    import training_script
-
+def test_what_no_run_has_written(saved):
     with pytest.raises(BadFileError, match="c.json: expected the settings of a run"):
-        training_script.check_config("c.json", saved)
+        check_config("c.json", saved)
 
 
 def test_fewer_steps_than_a_batch(tmp_path):

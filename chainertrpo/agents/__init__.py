@@ -4,6 +4,7 @@ from chainertrpo.agents.batching import Estimation
 from chainertrpo.agents.chainerrl_files import load_chainerrl
 from chainertrpo.agents.gail import GAIL
 from chainertrpo.agents.on_policy import OnPolicyAgent
+from chainertrpo.agents.onnx_export import export_onnx
 from chainertrpo.agents.ppo import PPO
 from chainertrpo.agents.presets import (
     DEFAULT_PPO_PRESET,
@@ -30,6 +31,7 @@ __all__ = [
     "GAIL",
     "GAIL_PRESETS",
     "clone_expert",
+    "export_onnx",
     "load_chainerrl",
     "make_gail_agent",
     "NPG",

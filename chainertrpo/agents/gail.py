@@ -1,7 +1,13 @@
 """GAIL: an agent of any kind, paid by a discriminator."""
 
+from __future__ import annotations
 
-def GAIL(agent, discriminator, environment=None):
+import typing
+
+
+def GAIL(
+    agent: typing.Any, discriminator: typing.Any, environment: typing.Any = None
+) -> typing.Any:
     """Generative Adversarial Imitation Learning (Ho and Ermon 2016, arXiv:1606.03476).
 
     The generator is any on-policy agent: TRPO as in the paper, or another.  The same is

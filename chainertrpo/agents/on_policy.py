@@ -1,6 +1,9 @@
 """The agent: ChainerRL's protocol over a path recorder, and one update in ten lines."""
 
+from __future__ import annotations
+
 import logging
+import typing
 
 from chainertrpo._renamed import renamed_arguments, renamed_attribute
 from chainertrpo._threads import single_blas_thread
@@ -20,6 +23,10 @@ from chainertrpo.data import PathRecorder
 from chainertrpo.updates import NaturalStep, ValueFit, fitted_with_the_policy
 
 import numpy
+
+if typing.TYPE_CHECKING:
+    from chainertrpo.data import Path
+    from chainertrpo.policies import EmpiricalNormalization
 
 ACTING = {"policy", "model", "obs_normalizer"}  # of an agent's files, those it acts by
 
@@ -75,8 +82,14 @@ class OnPolicyAgent:
         so that code which seeds that one (ChainerRL's ``set_random_seed``) is repeatable.
     """
 
-    POLICY_STEP = NaturalStep()
-    saved_attributes = ("policy", "vf", "vf_optimizer", "optimizer", "obs_normalizer")
+    POLICY_STEP: typing.Any = NaturalStep()
+    saved_attributes: tuple[str, ...] = (
+        "policy",
+        "vf",
+        "vf_optimizer",
+        "optimizer",
+        "obs_normalizer",
+    )
 
     improve = renamed_attribute("improve", "policy_step")
     fit = renamed_attribute("fit", "value_step")
@@ -84,27 +97,27 @@ class OnPolicyAgent:
     @renamed_arguments(improve="policy_step", fit="value_step")
     def __init__(
         self,
-        policy,
-        vf,
-        vf_optimizer,
-        obs_normalizer=None,
+        policy: typing.Any,
+        vf: typing.Any,
+        vf_optimizer: typing.Any,
+        obs_normalizer: EmpiricalNormalization | None = None,
         *,
-        policy_step=None,
-        value_step=None,
-        optimizer=None,
-        model=None,
-        rewards=environment_rewards,
-        gamma=0.99,
-        lambd=0.95,
-        phi=None,
-        update_interval=2048,
-        standardize_advantages=True,
-        estimation=None,
-        act_deterministically=False,
-        statistics=None,
-        logger=None,
-        seed=None,
-    ):
+        policy_step: typing.Any = None,
+        value_step: typing.Any = None,
+        optimizer: typing.Any = None,
+        model: typing.Any = None,
+        rewards: typing.Any = environment_rewards,
+        gamma: float = 0.99,
+        lambd: float = 0.95,
+        phi: typing.Callable | None = None,
+        update_interval: int = 2048,
+        standardize_advantages: bool = True,
+        estimation: Estimation | None = None,
+        act_deterministically: bool = False,
+        statistics: typing.Any = None,
+        logger: logging.Logger | None = None,
+        seed: int | None = None,
+    ) -> None:
         self.policy_step = policy_step or self.POLICY_STEP
         apart = model is None
         self.value_step = value_step or (
@@ -197,7 +210,7 @@ class OnPolicyAgent:
         self._last_obs.pop(0, None)
         self._update_if_ready()
 
-    def act(self, obs, mask=None):
+    def act(self, obs: typing.Any, mask: typing.Any = None) -> typing.Any:
         """Choose an action without learning.
 
         Parameters
@@ -295,7 +308,9 @@ class OnPolicyAgent:
     # Learning
 
     @single_blas_thread()
-    def update(self, paths, improved=lambda: None):
+    def update(
+        self, paths: typing.Sequence[Path], improved: typing.Callable = lambda: None
+    ) -> None:
         """Improve the policy and fit the value function on paths of the present policy.
 
         Parameters
@@ -385,7 +400,7 @@ class OnPolicyAgent:
         """Act by the parameters and statistics of this moment, after a change of either."""
         self._actor = self.actor()
 
-    def get_statistics(self):
+    def get_statistics(self) -> list[tuple[str, float]]:
         """Averages over recent steps and updates, with ChainerRL's names.
 
         Returns
@@ -402,7 +417,7 @@ class OnPolicyAgent:
 
     # Files
 
-    def save(self, dirname):
+    def save(self, dirname: str) -> None:
         """Write policy, value function, optimisers, normaliser and penalty to a folder.
 
         Parameters
@@ -412,7 +427,7 @@ class OnPolicyAgent:
         """
         save_objects(dirname, self._saved())
 
-    def load(self, dirname, to_act=False):
+    def load(self, dirname: str, to_act: bool = False) -> None:
         """Read what `save` wrote; on any error nothing is changed.
 
         Parameters

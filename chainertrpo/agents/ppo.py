@@ -1,5 +1,10 @@
 """PPO with ChainerRL's constructor: one model, one optimiser."""
 
+from __future__ import annotations
+
+import logging
+import typing
+
 from chainertrpo import _compat
 from chainertrpo._renamed import renamed_arguments
 from chainertrpo.agents.checks import check_not_recurrent
@@ -9,6 +14,10 @@ from chainertrpo.agents.spelling import Setting, exclusive_args
 from chainertrpo.agents.statistics import Statistics
 from chainertrpo.policies import halves
 from chainertrpo.updates import GradientStep
+
+if typing.TYPE_CHECKING:
+    from chainertrpo.agents.batching import Estimation
+    from chainertrpo.policies import EmpiricalNormalization
 
 
 class PPO(OnPolicyAgent):
@@ -80,36 +89,36 @@ class PPO(OnPolicyAgent):
     )
     def __init__(
         self,
-        model,
-        optimizer,
-        obs_normalizer=None,
-        gpu=None,
-        gamma=0.99,
-        lambd=0.95,
-        phi=None,
-        value_func_coef=1.0,
-        entropy_coef=0.01,
-        update_interval=2048,
-        minibatch_size=64,
-        epochs=10,
-        clip_eps=0.2,
-        clip_eps_vf=None,
-        standardize_advantages=True,
-        batch_states=None,
-        recurrent=False,
-        max_recurrent_sequence_len=None,
-        act_deterministically=False,
-        value_stats_window=1000,
-        entropy_stats_window=1000,
-        value_loss_stats_window=100,
-        policy_loss_stats_window=100,
+        model: typing.Any,
+        optimizer: typing.Any,
+        obs_normalizer: EmpiricalNormalization | None = None,
+        gpu: int | None = None,
+        gamma: float = 0.99,
+        lambd: float = 0.95,
+        phi: typing.Callable | None = None,
+        value_func_coef: float = 1.0,
+        entropy_coef: float = 0.01,
+        update_interval: int = 2048,
+        minibatch_size: int = 64,
+        epochs: int = 10,
+        clip_eps: float = 0.2,
+        clip_eps_vf: float | None = None,
+        standardize_advantages: bool = True,
+        batch_states: typing.Any = None,
+        recurrent: bool = False,
+        max_recurrent_sequence_len: int | None = None,
+        act_deterministically: bool = False,
+        value_stats_window: int = 1000,
+        entropy_stats_window: int = 1000,
+        value_loss_stats_window: typing.Any = 100,
+        policy_loss_stats_window: typing.Any = 100,
         *,
-        policy_step=None,
-        rewards=environment_rewards,
-        estimation=None,
-        logger=None,
-        seed=None,
-    ):
+        policy_step: typing.Any = None,
+        rewards: typing.Any = environment_rewards,
+        estimation: Estimation | None = None,
+        logger: logging.Logger | None = None,
+        seed: int | None = None,
+    ) -> None:
         check_not_recurrent(batch_states, recurrent, max_recurrent_sequence_len)
         if gpu is not None and gpu >= 0:
             model.to_device(_compat.array_device(gpu))

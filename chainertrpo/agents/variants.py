@@ -1,5 +1,10 @@
 """The agents by name: constructors that choose values, and no other method."""
 
+from __future__ import annotations
+
+import logging
+import typing
+
 from chainertrpo._renamed import renamed_arguments
 from chainertrpo.agents.checks import check_not_recurrent
 from chainertrpo.agents.on_policy import OnPolicyAgent
@@ -16,6 +21,10 @@ from chainertrpo.updates import (
     TrustRegion,
     ValueFit,
 )
+
+if typing.TYPE_CHECKING:
+    from chainertrpo.agents.batching import Estimation
+    from chainertrpo.policies import EmpiricalNormalization
 
 
 class TRPO(OnPolicyAgent):
@@ -86,39 +95,39 @@ class TRPO(OnPolicyAgent):
     )
     def __init__(
         self,
-        policy,
-        vf,
-        vf_optimizer,
-        obs_normalizer=None,
-        gamma=0.99,
-        lambd=0.95,
-        phi=None,
-        entropy_coef=0.01,
-        update_interval=2048,
-        max_kl=0.01,
-        vf_epochs=3,
-        vf_batch_size=64,
-        standardize_advantages=True,
-        batch_states=None,
-        recurrent=False,
-        max_recurrent_sequence_len=None,
-        line_search_max_backtrack=10,
-        conjugate_gradient_max_iter=10,
-        conjugate_gradient_damping=1e-2,
-        act_deterministically=False,
-        value_stats_window=1000,
-        entropy_stats_window=1000,
-        kl_stats_window=100,
-        policy_step_size_stats_window=100,
-        logger=None,
+        policy: typing.Any,
+        vf: typing.Any,
+        vf_optimizer: typing.Any,
+        obs_normalizer: EmpiricalNormalization | None = None,
+        gamma: float = 0.99,
+        lambd: float = 0.95,
+        phi: typing.Callable | None = None,
+        entropy_coef: float = 0.01,
+        update_interval: int = 2048,
+        max_kl: float = 0.01,
+        vf_epochs: int = 3,
+        vf_batch_size: int = 64,
+        standardize_advantages: bool = True,
+        batch_states: typing.Any = None,
+        recurrent: bool = False,
+        max_recurrent_sequence_len: int | None = None,
+        line_search_max_backtrack: int = 10,
+        conjugate_gradient_max_iter: int = 10,
+        conjugate_gradient_damping: float = 1e-2,
+        act_deterministically: bool = False,
+        value_stats_window: int = 1000,
+        entropy_stats_window: int = 1000,
+        kl_stats_window: int = 100,
+        policy_step_size_stats_window: int = 100,
+        logger: logging.Logger | None = None,
         *,
-        policy_step=None,
-        value_step=None,
-        rewards=environment_rewards,
-        estimation=None,
-        curvature="hessian",
-        seed=None,
-    ):
+        policy_step: typing.Any = None,
+        value_step: typing.Any = None,
+        rewards: typing.Any = environment_rewards,
+        estimation: Estimation | None = None,
+        curvature: str = "hessian",
+        seed: int | None = None,
+    ) -> None:
         check_not_recurrent(batch_states, recurrent, max_recurrent_sequence_len)
         super().__init__(
             policy,

@@ -86,7 +86,7 @@ class Run(typing.NamedTuple):
 
 _TYPES = typing.get_type_hints(Run)
 _NOT_AS_EXPECTED = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
-_POSITIVE = ("eval_interval", "eval_n_runs", "final_n_runs")
+_POSITIVE: typing.Tuple[str, ...] = ("eval_interval", "eval_n_runs", "final_n_runs")
 _POSITIVE += ("fixed_horizon", "trajectories", "every")
 
 

@@ -1,5 +1,9 @@
 """Discounted sums and generalised advantages, over one path at a time."""
 
+from __future__ import annotations
+
+import typing
+
 from chainertrpo._checks import in_range
 from chainertrpo.numerics import moments
 from chainertrpo.numerics.moments import SCALES
@@ -39,7 +43,9 @@ def discounted_sum(x, discount):
     return y
 
 
-def generalized_advantages(reward, value, terminal, gamma, lambd):
+def generalized_advantages(
+    reward: typing.Any, value: typing.Any, terminal: bool, gamma: float, lambd: float
+) -> numpy.ndarray:
     """Âₜ = Σₖ (γλ)ᵏ δₜ₊ₖ with δₜ = rₜ + γV(sₜ₊₁) − V(sₜ)  (Schulman et al. 2016, eq. 16).
 
     Parameters

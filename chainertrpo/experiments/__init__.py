@@ -1,13 +1,20 @@
 """Loops and files around an agent."""
 
 from chainertrpo.experiments.collection import Collected, Collector
+from chainertrpo.experiments.env_check import EnvReport, check_env
 from chainertrpo.experiments.envs import Env, adapt, make_env
 from chainertrpo.experiments.evaluation import (
     Evaluator,
     eval_performance,
     run_evaluation_episodes,
 )
-from chainertrpo.experiments.hooks import EpisodeLog, LinearInterpolationHook, scheduled
+from chainertrpo.experiments.hooks import (
+    EpisodeLog,
+    LearningCurve,
+    LinearInterpolationHook,
+    scheduled,
+    watch,
+)
 from chainertrpo.experiments.ownership import (
     FolderHoldsRunError,
     FolderInUseError,
@@ -26,6 +33,7 @@ from chainertrpo.experiments.run_folder import (
     read_table,
 )
 from chainertrpo.experiments.signals import Interrupted
+from chainertrpo.experiments.tensorboard import TensorBoardLog
 from chainertrpo.experiments.training import (
     train_agent,
     train_agent_batch,
@@ -40,17 +48,21 @@ __all__ = [
     "Collected",
     "Collector",
     "Env",
+    "EnvReport",
     "EpisodeLog",
     "Evaluator",
     "FolderHoldsRunError",
     "FolderInUseError",
     "Interrupted",
+    "LearningCurve",
     "LinearInterpolationHook",
     "Progress",
     "SerialVectorEnv",
+    "TensorBoardLog",
     "WorkerError",
     "adapt",
     "available_cores",
+    "check_env",
     "describe_environment",
     "draw_learning_curve",
     "eval_performance",
@@ -66,4 +78,5 @@ __all__ = [
     "train_agent_batch_with_evaluation",
     "train_agent_parallel",
     "train_agent_with_evaluation",
+    "watch",
 ]

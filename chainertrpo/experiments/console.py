@@ -7,6 +7,7 @@ import errno
 import logging
 import os
 import sys
+import warnings
 
 from chainertrpo._checks import did_you_mean
 
@@ -92,6 +93,18 @@ class LogHandler(logging.Handler):
             sys.stderr.flush()
         except Exception:
             self.handleError(record)
+
+
+@contextlib.contextmanager
+def plain_warnings():
+    """Show warnings as their text; the line of code they come from says users nothing."""
+    with warnings.catch_warnings():
+
+        def show(message, category, *place):
+            tqdm.tqdm.write(f"{category.__name__}: {message}", file=sys.stderr)
+
+        warnings.showwarning = show
+        yield
 
 
 class Parser(argparse.ArgumentParser):

@@ -6,6 +6,8 @@ the agent bootstraps.  Actions are clipped to the action space here, at the edge
 all, so that the agent learns from the actions it chose.
 """
 
+from __future__ import annotations
+
 import inspect
 import warnings
 
@@ -52,6 +54,9 @@ class Env(Adapted):
     steps : str
         Whose steps are taken, and why; recorded in ``environment.json``.
     """
+
+    id: str  # of those that `make_env` has made
+    package: str
 
     def __init__(
         self,
@@ -258,16 +263,16 @@ def adapt_any(env):
 
 
 def make_env(
-    env_id,
-    seed=None,
+    env_id: str,
+    seed: int | None = None,
     *,
-    package="auto",
-    render_mode=None,
-    bootstrap_time_limits=True,
-    clip_actions=True,
-    lean=True,
-    max_episode_steps=None,
-):
+    package: str = "auto",
+    render_mode: str | None = None,
+    bootstrap_time_limits: bool = True,
+    clip_actions: bool = True,
+    lean: bool = True,
+    max_episode_steps: int | None = None,
+) -> Env:
     """Make an environment by id.
 
     Parameters

@@ -1,9 +1,12 @@
 """Scores of an agent: evaluation episodes, ``scores.txt``, and the best agent so far."""
 
+from __future__ import annotations
+
 import logging
 import os
 import statistics
 import time
+import typing
 
 from chainertrpo._checks import whole
 from chainertrpo._threads import single_blas_thread
@@ -147,8 +150,15 @@ def _run_in(env, agent, n_steps, n_episodes, max_episode_len, logger, poll):
 
 @single_blas_thread()
 def eval_performance(
-    env, agent, n_steps, n_episodes, max_episode_len=None, logger=None, *, poll=None
-):
+    env: typing.Any,
+    agent: typing.Any,
+    n_steps: int | None,
+    n_episodes: int | None,
+    max_episode_len: int | None = None,
+    logger: logging.Logger | None = None,
+    *,
+    poll: typing.Callable | None = None,
+) -> dict[str, float]:
     """Run episodes without learning and summarise their returns.
 
     Parameters

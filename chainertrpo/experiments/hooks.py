@@ -2,13 +2,36 @@
 
 A step hook is called after every step: ``hook(env, agent, t)``, as in ChainerRL.  An
 episode hook is called at the end of every training episode: ``hook(t, total, length)``
-with the undiscounted return.
+with the undiscounted return.  A step hook with a method `episode` is an episode hook too,
+and one with a method `close` is closed when the loop ends, however it ends.
 """
 
+from __future__ import annotations
+
+import contextlib
 import functools
 import os
 
 from chainertrpo.experiments.ownership import FolderHoldsRunError, what_holds
+from chainertrpo.experiments.progress import Progress
+from chainertrpo.experiments.run_folder import draw_learning_curve
+
+
+def told_of_episodes(step_hooks, episode_hooks=()):
+    """Return the episode hooks, and the methods `episode` of the step hooks."""
+    own = [getattr(hook, "episode", None) for hook in step_hooks]
+    return [*episode_hooks, *(x for x in own if x and x not in episode_hooks)]
+
+
+@contextlib.contextmanager
+def closed_at_the_end(step_hooks):
+    """Close the step hooks that can be closed; a full disk has been said already."""
+    try:
+        yield
+    finally:
+        for hook in step_hooks:
+            with contextlib.suppress(OSError):
+                getattr(hook, "close", lambda: None)()
 
 
 class LinearInterpolationHook:
@@ -113,3 +136,54 @@ class EpisodeLog:
     def close(self):
         """Close the file."""
         self._file.close()
+
+
+class LearningCurve:
+    """A step hook that writes ``episodes.txt`` and draws ``learning_curve.png`` at the end.
+
+    Parameters
+    ----------
+    outdir : str
+        The run's folder, as the training loop is given it.
+    resume : bool
+        The run goes on.
+    """
+
+    def __init__(self, outdir, resume=False):
+        self.outdir, self.resume, self._log = outdir, resume, None
+
+    def episode(self, t, total, length):
+        """Write an episode."""
+        if self._log is None:
+            self._log = EpisodeLog(self.outdir, self.resume)
+        self._log(t, total, length)
+
+    def __call__(self, env, agent, t):
+        """Do nothing: what it draws are episodes, and the evaluations in the folder."""
+
+    def close(self):
+        """Draw the curve of what there is."""
+        if self._log is not None:
+            self._log.close()
+            self._log, self.resume = None, True
+            draw_learning_curve(self.outdir)
+
+
+def watch(outdir: str, total_steps: int, resume: bool = False) -> list:
+    """Make the step hooks that show a run, and draw its curve in its folder.
+
+    Parameters
+    ----------
+    outdir : str
+        The run's folder, as the training loop is given it.
+    total_steps : int
+        Of the run.
+    resume : bool
+        The run goes on.
+
+    Returns
+    -------
+    list
+        A `Progress` and a `LearningCurve`.
+    """
+    return [Progress(total_steps), LearningCurve(outdir, resume)]

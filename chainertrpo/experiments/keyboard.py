@@ -1,8 +1,11 @@
 """Demonstrations of a person at the keyboard, with the keys on the screen."""
 
-import importlib
+import contextlib
+import itertools
+import os
 
 from chainertrpo._extras import pip_install
+from chainertrpo.experiments.packages import BadEnvironmentError, has_display
 from chainertrpo.experiments.recording import EpisodeRecorder, recorded
 
 import numpy
@@ -37,6 +40,7 @@ KEYS = {
     ),
 }
 ARROWS = {"left": 1073741904, "right": 1073741903, "up": 1073741906, "down": 1073741905}
+FPS = {"CartPole": 15}  # the environment's 50 are too fast to play at
 SIZE, MARGIN = 22, 6  # of the text, pixels
 
 
@@ -66,7 +70,7 @@ def keys_of(env_id):
     MissingKeysError
         None are known.
     """
-    name = env_id.split(":")[-1].split("-v")[0]
+    name = _name(env_id)
     if name not in KEYS:
         raise MissingKeysError(
             f"expected an environment with known keys ({', '.join(sorted(KEYS))}), got "
@@ -81,6 +85,10 @@ def keys_of(env_id):
         alone = [key for key in keys.split() if "+" not in key]
         phrases.append(f"{' or '.join(alone)}: {meaning}")
     return codes, _action(noop), [*phrases, f"no key: {idle}", "Esc: stop"]
+
+
+def _name(env_id):
+    return env_id.split(":")[-1].split("-v")[0]
 
 
 def _action(value):
@@ -144,38 +152,44 @@ def under(frame, phrases, status):
     return numpy.concatenate([frame, pygame.surfarray.array3d(strip).swapaxes(0, 1)])
 
 
-def record_keyboard(env, n_episodes, seed=0, fps=None, made_by=None, on_step=None):
-    """Let a person play through gymnasium's or gym's ``play``.
+def record_keyboard(
+    env, n_episodes, seed=0, fps=None, made_by=None, on_step=None, *, ask=True
+):
+    """Let a person play, in a window with the keys, the steps and the return so far.
 
-    The window shows the keys, the episode's number, its steps and its return so far.
+    An episode begins with the first key.  At its end the player keeps it or not.
 
     Parameters
     ----------
     env : Env
         Made with ``render_mode="rgb_array"``.
     n_episodes : int
-        The window closes after so many; Esc or Ctrl-C closes it before, and an episode
-        that has not ended is left out.
+        The window closes after so many were kept; Esc, Ctrl-C or closing it ends before,
+        and an episode that has not ended is left out.
     seed : int
         Of the first episode; each further one has the next.
-    fps : int, optional
-        Steps a second; by default the environment's.
+    fps : float, optional
+        Steps a second; by default 15 in CartPole, elsewhere the environment's.
     made_by : dict, optional
         For the header; by default a person.
     on_step : callable, optional
         ``on_step(n)`` after the n-th step.
+    ask : bool
+        False begins at once and keeps all: for what plays by posting key events.
 
     Returns
     -------
     Demonstrations
-        The whole episodes.
+        The whole episodes that were kept.
 
     Raises
     ------
     ImportError
         pygame is missing.
+    BadEnvironmentError
+        There is no display, so nobody could see what to play.
     ValueError
-        No episode was played to its end.
+        No episode was played to its end and kept.
     """
     try:
         import pygame
@@ -183,50 +197,102 @@ def record_keyboard(env, n_episodes, seed=0, fps=None, made_by=None, on_step=Non
         raise ImportError(
             f"recording by keyboard needs pygame: {pip_install('record')}"
         ) from error
-    package = importlib.import_module(env.package)
-    play = importlib.import_module(f"{env.package}.utils.play").play
+    if not has_display() and not os.environ.get("SDL_VIDEODRIVER"):
+        raise BadEnvironmentError(
+            "expected a display to play at, got none (DISPLAY is not set). Record where "
+            "there is a screen, or let a saved agent play: chainertrpo record agent."
+        )
     keys, noop, phrases = keys_of(env.id)
-    recorder = EpisodeRecorder()
-
-    class Recorded(package.Wrapper):
-        """Seeds each episode anew (``play`` would repeat one seed), and records."""
-
-        steps = 0
-
-        def reset(self, **kwargs):
-            # play resets once to open its window, and again to begin.
-            number = seed + len(recorder.episodes)
-            obs, info = self.env.reset(seed=number)
-            recorder.reset(obs, number)
-            self.number = min(len(recorder.episodes) + 1, n_episodes)
-            self.length, self.total = 0, 0.0
-            if len(recorder.episodes) >= n_episodes:
-                pygame.event.post(pygame.event.Event(pygame.QUIT))
-            return obs, info
-
-        def step(self, action):
-            result = self.env.step(action)
-            obs, reward, terminated, truncated, _ = result
-            recorder.step(action, obs, reward, terminated, truncated)
-            self.length, self.total = self.length + 1, self.total + float(reward)
-            if self.steps == 0:
-                pygame.display.set_caption(env.id)
-            self.steps += 1
-            if on_step is not None:
-                on_step(self.steps)
-            return result
-
-        def render(self):
-            status = (
-                f"episode {self.number} of {n_episodes}    steps {self.length}    "
-                f"return {self.total:.1f}"
-            )
-            return under(self.env.render(), phrases, status)
-
-    try:
-        play(Recorded(env.env), keys_to_action=keys, noop=noop, fps=fps, seed=seed)
-    except KeyboardInterrupt:
-        pygame.quit()
-    if not recorder.episodes:
+    own = getattr(env.env, "metadata", None) or {}
+    fps = fps or FPS.get(_name(env.id)) or own.get("render_fps") or 30
+    player = _Player(pygame, env, keys, noop, phrases, fps, on_step)
+    kept = []
+    with contextlib.suppress(KeyboardInterrupt):
+        for number in itertools.count(seed):
+            status = f"episode {len(kept) + 1} of {n_episodes}"
+            episode = player.play(number, status, ask)
+            kept += [episode] if not ask or player.wants_it(episode) else []
+            if player.stopped or len(kept) == n_episodes:
+                break
+    pygame.quit()
+    if not kept:
         raise ValueError("expected an episode played to its end, got none.")
-    return recorded(recorder.episodes, env, made_by or {"kind": "person"})
+    return recorded(kept, env, made_by or {"kind": "person"})
+
+
+class _Player:
+    """A window, the keys that are pressed, and an environment."""
+
+    def __init__(self, pygame, env, keys, noop, phrases, fps, on_step):
+        self.pygame, self.env, self.fps = pygame, env, fps
+        self.keys = {tuple(sorted(codes)): action for codes, action in keys.items()}
+        self.noop, self.phrases = noop, phrases
+        self.on_step = on_step or (lambda n: None)
+        self.known = {code for codes in keys for code in codes}
+        self.pressed, self.clock, self.window = set(), pygame.time.Clock(), None
+        self.steps, self.stopped = 0, False
+
+    def play(self, seed, status, ask):
+        """Play an episode; a KeyboardInterrupt says that it was broken off."""
+        recorder, length, total = EpisodeRecorder(), 0, 0.0
+        self.env.seed(seed)
+        recorder.reset(self.env.reset(), seed)
+        self.show(f"{status}    press a key to begin" if ask else _so_far(status, 0, 0))
+        if ask:
+            self.pressed.clear()  # what is still held begins nothing
+        while ask and not self.pressed:
+            self.look(wait=True)
+        while not recorder.episodes:
+            self.look()
+            action = self.keys.get(tuple(sorted(self.pressed)), self.noop)
+            obs, reward, done, info = self.env.step(action)
+            recorder.step(action, obs, reward, done, info.get("needs_reset", False))
+            self.steps, total = self.steps + 1, total + reward
+            self.on_step(self.steps)
+            length += 1
+            self.show(_so_far(status, length, total))
+            self.clock.tick(self.fps)
+        return recorder.episodes[0]
+
+    def wants_it(self, episode):
+        """Ask whether an episode is kept; one that nobody answers for is."""
+        n, total = len(episode.reward), float(episode.reward.sum())
+        self.show(
+            f"return {total:.1f}, {n} steps:    Enter keeps it, Backspace does not"
+        )
+        while True:
+            try:
+                key = self.look(wait=True)
+            except KeyboardInterrupt:
+                self.stopped = True
+                return True
+            if key in (self.pygame.K_RETURN, self.pygame.K_KP_ENTER):
+                return True
+            if key in (self.pygame.K_BACKSPACE, self.pygame.K_DELETE):
+                return False
+
+    def look(self, wait=False):
+        """Follow the keys; return the last one that went down."""
+        pygame, last = self.pygame, None
+        for event in [pygame.event.wait(50)] if wait else pygame.event.get():
+            if event.type == pygame.KEYDOWN:
+                last = event.key
+                self.pressed |= {last} & self.known
+            elif event.type == pygame.KEYUP:
+                self.pressed.discard(event.key)
+            if event.type == pygame.QUIT or last == pygame.K_ESCAPE:
+                raise KeyboardInterrupt
+        return last
+
+    def show(self, status):
+        """Show what the environment draws, over the keys and a status."""
+        picture = under(self.env.render(), self.phrases, status).swapaxes(0, 1)
+        if self.window is None:
+            self.window = self.pygame.display.set_mode(picture.shape[:2])
+            self.pygame.display.set_caption(self.env.id)
+        self.pygame.surfarray.blit_array(self.window, picture)
+        self.pygame.display.flip()
+
+
+def _so_far(status, length, total):
+    return f"{status}    steps {length}    return {total:.1f}"

@@ -166,11 +166,18 @@ _MODULES = {
 GL = "export MUJOCO_GL=egl (with a GPU) or MUJOCO_GL=osmesa (without one)."
 
 
+def has_display():
+    """Tell whether windows can be shown here; on Linux that needs a display server."""
+    names = ("DISPLAY", "WAYLAND_DISPLAY")
+    return sys.platform != "linux" or any(map(os.environ.get, names))
+
+
 def check_display(package, env_id, render_mode):
     """Refuse to render where the graphics library would end the process.
 
     MuJoCo's window library aborts without a display; so do its pictures, unless
-    MUJOCO_GL names another way.
+    MUJOCO_GL names another way.  SDL's windows are seen by nobody then, unless
+    SDL_VIDEODRIVER names what shows them.
 
     Parameters
     ----------
@@ -186,23 +193,22 @@ def check_display(package, env_id, render_mode):
     BadEnvironmentError
         There is no display; the message has the remedy.
     """
-    if render_mode is None or sys.platform != "linux":
+    if render_mode is None or has_display():
         return
-    if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
-        return
+    drawn = render_mode == "rgb_array"
+    if not drawn and not os.environ.get("SDL_VIDEODRIVER"):  # "dummy" is a wish
+        raise BadEnvironmentError(
+            f"expected a display to show {env_id} in a window, got none (DISPLAY is not "
+            "set). Write a film instead: --film demo.gif in a demo, --video replay.gif "
+            f"in a replay. If it is drawn by MuJoCo, first: {GL}"
+        )
     try:
         entry = str(package.spec(env_id).entry_point)
     except Exception:  # an id that the package imports itself
         return
     if "mujoco" not in entry:
         return
-    if render_mode == "human":
-        raise BadEnvironmentError(
-            f"expected a display to show {env_id} in a window, got none (DISPLAY is not "
-            "set). Write a film instead: --monitor, or replay --video; for that, "
-            f"without a screen: {GL}"
-        )
-    if os.environ.get("MUJOCO_GL", "").lower() not in ("egl", "osmesa"):
+    if not drawn or os.environ.get("MUJOCO_GL", "").lower() not in ("egl", "osmesa"):
         raise BadEnvironmentError(
             f"expected a display to draw {env_id}, got none (DISPLAY is not set). Without "
             f"a screen: {GL}"

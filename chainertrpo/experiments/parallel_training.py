@@ -1,9 +1,12 @@
 """The training loop with worker processes, checkpoints and exact resumption."""
 
+from __future__ import annotations
+
 import functools
 import logging
 import os
 import time
+import typing
 
 from chainertrpo._threads import single_blas_thread
 from chainertrpo.experiments.checkpoints import (
@@ -16,6 +19,7 @@ from chainertrpo.experiments.collection import Collector
 from chainertrpo.experiments.endings import EndWatch
 from chainertrpo.experiments.envs import adapt_any
 from chainertrpo.experiments.evaluation import Evaluator
+from chainertrpo.experiments.hooks import closed_at_the_end, told_of_episodes
 from chainertrpo.experiments.ownership import TABLES, owned_folder, what_holds
 from chainertrpo.experiments.signals import Interrupted, deferred_signals
 from chainertrpo.experiments.training import save_or_say
@@ -26,27 +30,27 @@ LOST = 50_000  # steps that a kill may cost at most, unless a batch has more
 
 @single_blas_thread()
 def train_agent_parallel(
-    agent,
-    make_env,
-    steps,
-    outdir,
+    agent: typing.Any,
+    make_env: typing.Callable[..., typing.Any],
+    steps: int,
+    outdir: str,
     *,
-    workers=None,
-    seed=0,
-    eval_env=None,
-    eval_n_steps=None,
-    eval_n_episodes=10,
-    eval_interval=10_000,
-    eval_max_episode_len=None,
-    checkpoint_interval=None,
-    resume=False,
-    worker_timeout=30.0,
-    step_hooks=(),
-    episode_hooks=(),
-    save_best_so_far_agent=True,
-    logger=None,
-    overwrite=False,
-):
+    workers: int | None = None,
+    seed: int = 0,
+    eval_env: typing.Any = None,
+    eval_n_steps: int | None = None,
+    eval_n_episodes: int | None = 10,
+    eval_interval: int = 10_000,
+    eval_max_episode_len: int | None = None,
+    checkpoint_interval: int | None = None,
+    resume: bool = False,
+    worker_timeout: float = 30.0,
+    step_hooks: typing.Sequence[typing.Callable] = (),
+    episode_hooks: typing.Sequence[typing.Callable] = (),
+    save_best_so_far_agent: bool = True,
+    logger: logging.Logger | None = None,
+    overwrite: bool = False,
+) -> None:
     """Train with worker processes that collect whole paths.
 
     An iteration is ``agent.update_interval`` steps, shared out among the workers, and one
@@ -131,7 +135,9 @@ def train_agent_parallel(
             eval_max_episode_len,
             save_best_so_far_agent,
         )
-        run.train(make_env, worker_timeout, step_hooks, episode_hooks)
+        episode_hooks = told_of_episodes(step_hooks, episode_hooks)
+        with closed_at_the_end(step_hooks):
+            run.train(make_env, worker_timeout, step_hooks, episode_hooks)
 
 
 class _Run:

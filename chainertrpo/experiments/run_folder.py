@@ -152,7 +152,7 @@ def _row(path, number, line, names):
 
 
 def draw_learning_curve(outdir):
-    """Draw ``learning_curve.png`` from the tables in a run's folder.
+    """Draw ``learning_curve.png`` from what there is of tables in a run's folder.
 
     Parameters
     ----------
@@ -171,7 +171,8 @@ def draw_learning_curve(outdir):
     """
     import matplotlib.figure
 
-    config = read_json(os.path.join(outdir, "config.json"))
+    path = os.path.join(outdir, "config.json")
+    config = read_json(path) if os.path.exists(path) else {}
     if not isinstance(config, dict):
         raise BadFileError(f"{outdir}/config.json: expected a JSON object.")
     figure = matplotlib.figure.Figure(figsize=(7, 4.2), layout="constrained")
@@ -190,8 +191,9 @@ def draw_learning_curve(outdir):
             mean = numpy.convolve(returns, numpy.full(window, 1 / window), "valid")
             label = f"their mean over {window}"
             axes.plot(steps[window - 1 :], mean, color="C1", lw=1.5, label=label)
-    scores = read_table(os.path.join(outdir, "scores.txt"))
-    if len(scores["steps"]):
+    path = os.path.join(outdir, "scores.txt")
+    scores = read_table(path) if os.path.exists(path) else {}
+    if len(scores.get("steps", ())):
         axes.errorbar(
             scores["steps"],
             scores["mean"],
@@ -205,7 +207,8 @@ def draw_learning_curve(outdir):
         )
     axes.set_xlabel("environment steps")
     axes.set_ylabel("return of an episode")
-    axes.set_title(f"{config.get('agent', 'agent')} on {config.get('env', '')}")
+    if "env" in config:
+        axes.set_title(f"{config.get('agent', 'agent')} on {config['env']}")
     axes.set_xlim(left=0)
     axes.grid(alpha=0.3)
     if axes.get_legend_handles_labels()[0]:

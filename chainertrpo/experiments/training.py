@@ -4,13 +4,17 @@
 ``_with_evaluation`` also write ``scores.txt`` and ``best/``.
 """
 
+from __future__ import annotations
+
 import logging
 import os
+import typing
 
 from chainertrpo._threads import single_blas_thread
 from chainertrpo.experiments.endings import EndWatch
 from chainertrpo.experiments.envs import adapt, adapt_many
 from chainertrpo.experiments.evaluation import Evaluator
+from chainertrpo.experiments.hooks import closed_at_the_end, told_of_episodes
 from chainertrpo.experiments.ownership import owned_folder
 from chainertrpo.experiments.signals import sigterm_interrupts
 
@@ -35,21 +39,21 @@ def _save(agent, t, outdir, suffix, logger):
 
 @single_blas_thread()
 def train_agent(
-    agent,
-    env,
-    steps,
-    outdir,
-    checkpoint_freq=None,
-    max_episode_len=None,
-    step_offset=0,
-    evaluator=None,
-    successful_score=None,
-    step_hooks=(),
-    logger=None,
+    agent: typing.Any,
+    env: typing.Any,
+    steps: int,
+    outdir: str,
+    checkpoint_freq: int | None = None,
+    max_episode_len: int | None = None,
+    step_offset: int = 0,
+    evaluator: typing.Any = None,
+    successful_score: float | None = None,
+    step_hooks: typing.Sequence[typing.Callable] = (),
+    logger: logging.Logger | None = None,
     *,
-    episode_hooks=(),
-    overwrite=False,
-):
+    episode_hooks: typing.Sequence[typing.Callable] = (),
+    overwrite: bool = False,
+) -> None:
     """Train an agent in one environment.
 
     Parameters
@@ -94,7 +98,8 @@ def train_agent(
     logger = logger or logging.getLogger(__name__)
     env = adapt(env)
     ours = owned_folder(outdir, goes_on=step_offset > 0, overwrite=overwrite)
-    with ours, sigterm_interrupts():
+    episode_hooks = told_of_episodes(step_hooks, episode_hooks)
+    with ours, sigterm_interrupts(), closed_at_the_end(step_hooks):
         limit = max_episode_len or getattr(env, "max_episode_steps", None)
         watch = EndWatch(1, PATIENCE, limit, logger)
         t, episodes, length, reward, total = step_offset, 0, 0, 0.0, 0.0
@@ -152,26 +157,26 @@ def _succeeded(evaluator, score):
 
 @single_blas_thread()
 def train_agent_with_evaluation(
-    agent,
-    env,
-    steps,
-    eval_n_steps,
-    eval_n_episodes,
-    eval_interval,
-    outdir,
-    checkpoint_freq=None,
-    train_max_episode_len=None,
-    step_offset=0,
-    eval_max_episode_len=None,
-    eval_env=None,
-    successful_score=None,
-    step_hooks=(),
-    save_best_so_far_agent=True,
-    logger=None,
+    agent: typing.Any,
+    env: typing.Any,
+    steps: int,
+    eval_n_steps: int | None,
+    eval_n_episodes: int | None,
+    eval_interval: int,
+    outdir: str,
+    checkpoint_freq: int | None = None,
+    train_max_episode_len: int | None = None,
+    step_offset: int = 0,
+    eval_max_episode_len: int | None = None,
+    eval_env: typing.Any = None,
+    successful_score: float | None = None,
+    step_hooks: typing.Sequence[typing.Callable] = (),
+    save_best_so_far_agent: bool = True,
+    logger: logging.Logger | None = None,
     *,
-    episode_hooks=(),
-    overwrite=False,
-):
+    episode_hooks: typing.Sequence[typing.Callable] = (),
+    overwrite: bool = False,
+) -> None:
     """Train in one environment, with evaluations in between.
 
     Parameters
@@ -225,23 +230,23 @@ def train_agent_with_evaluation(
 
 @single_blas_thread()
 def train_agent_batch(
-    agent,
-    env,
-    steps,
-    outdir,
-    checkpoint_freq=None,
-    log_interval=None,
-    max_episode_len=None,
-    step_offset=0,
-    evaluator=None,
-    successful_score=None,
-    step_hooks=(),
-    return_window_size=100,
-    logger=None,
+    agent: typing.Any,
+    env: typing.Any,
+    steps: int,
+    outdir: str,
+    checkpoint_freq: int | None = None,
+    log_interval: int | None = None,
+    max_episode_len: int | None = None,
+    step_offset: int = 0,
+    evaluator: typing.Any = None,
+    successful_score: float | None = None,
+    step_hooks: typing.Sequence[typing.Callable] = (),
+    return_window_size: int = 100,
+    logger: logging.Logger | None = None,
     *,
-    episode_hooks=(),
-    overwrite=False,
-):
+    episode_hooks: typing.Sequence[typing.Callable] = (),
+    overwrite: bool = False,
+) -> None:
     """Train an agent in several environments at once.
 
     Parameters
@@ -273,7 +278,8 @@ def train_agent_batch(
     logger = logger or logging.getLogger(__name__)
     env = adapt_many(env)
     ours = owned_folder(outdir, goes_on=step_offset > 0, overwrite=overwrite)
-    with ours, sigterm_interrupts():
+    episode_hooks = told_of_episodes(step_hooks, episode_hooks)
+    with ours, sigterm_interrupts(), closed_at_the_end(step_hooks):
         n = env.num_envs
         watch = EndWatch(n, PATIENCE, max_episode_len, logger)
         t, episodes, returns = step_offset, 0, []
@@ -326,28 +332,28 @@ def train_agent_batch(
 
 @single_blas_thread()
 def train_agent_batch_with_evaluation(
-    agent,
-    env,
-    steps,
-    eval_n_steps,
-    eval_n_episodes,
-    eval_interval,
-    outdir,
-    checkpoint_freq=None,
-    max_episode_len=None,
-    step_offset=0,
-    eval_max_episode_len=None,
-    return_window_size=100,
-    eval_env=None,
-    log_interval=None,
-    successful_score=None,
-    step_hooks=(),
-    save_best_so_far_agent=True,
-    logger=None,
+    agent: typing.Any,
+    env: typing.Any,
+    steps: int,
+    eval_n_steps: int | None,
+    eval_n_episodes: int | None,
+    eval_interval: int,
+    outdir: str,
+    checkpoint_freq: int | None = None,
+    max_episode_len: int | None = None,
+    step_offset: int = 0,
+    eval_max_episode_len: int | None = None,
+    return_window_size: int = 100,
+    eval_env: typing.Any = None,
+    log_interval: int | None = None,
+    successful_score: float | None = None,
+    step_hooks: typing.Sequence[typing.Callable] = (),
+    save_best_so_far_agent: bool = True,
+    logger: logging.Logger | None = None,
     *,
-    episode_hooks=(),
-    overwrite=False,
-):
+    episode_hooks: typing.Sequence[typing.Callable] = (),
+    overwrite: bool = False,
+) -> None:
     """Train in several environments at once, with evaluations in between.
 
     Parameters

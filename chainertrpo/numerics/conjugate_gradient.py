@@ -1,5 +1,7 @@
 """Conjugate gradient for Ax = b with A known by its products only."""
 
+from __future__ import annotations
+
 import typing
 
 import numpy
@@ -35,7 +37,15 @@ class Solution(typing.NamedTuple):
     r: typing.Any
 
 
-def conjugate_gradient(product, b, n_iter=10, tol=None, *, x0=None, eps=0.0):
+def conjugate_gradient(
+    product: typing.Callable,
+    b: typing.Any,
+    n_iter: int = 10,
+    tol: float | None = None,
+    *,
+    x0: typing.Any = None,
+    eps: float = 0.0,
+) -> Solution:
     """Approximate A⁻¹b for a symmetric positive definite A, by default from x = 0.
 
     Hestenes and Stiefel 1952; the notation of Nocedal and Wright 2006, algorithm 5.2.

@@ -11,6 +11,10 @@ by side, and two wrappers:
 - `damped` adds λI, `dense` writes the matrix out.
 """
 
+from __future__ import annotations
+
+import typing
+
 from chainertrpo.numerics.flat import flatten, unflatten
 
 import chainer
@@ -103,7 +107,9 @@ def check_differentiable_twice(outputs):
         )
 
 
-def hessian_vector_product(grads, params):
+def hessian_vector_product(
+    grads: typing.Any, params: typing.Sequence
+) -> typing.Callable:
     """Return v -> Hv with H = ∂²y/∂θ², by differentiating the gradient once more.
 
     Hv = ∇θ(vᵀ∇θ y) (Pearlmutter 1994, "Fast exact multiplication by the Hessian").  The
@@ -150,7 +156,9 @@ def _flatten_rows(rows, params):
     )
 
 
-def gauss_newton_product(outputs, params, metric):
+def gauss_newton_product(
+    outputs: typing.Any, params: typing.Any, metric: typing.Callable
+) -> typing.Callable:
     """Return v -> JᵀMJv, where J = ∂outputs/∂params and M is the curvature of the outputs.
 
     For the mean KL divergence at θ_old the Hessian is exactly this product with M the
@@ -204,7 +212,9 @@ def gauss_newton_product(outputs, params, metric):
     return product
 
 
-def finite_difference_product(gradient_at, theta, eps):
+def finite_difference_product(
+    gradient_at: typing.Callable, theta: typing.Any, eps: float
+) -> typing.Callable:
     """Return v -> (∇y(θ + εv̂) − ∇y(θ − εv̂)) ‖v‖ / 2ε with v̂ = v/‖v‖: central differences.
 
     The error is O(ε²) from truncation plus O(machine precision / ε) from rounding, so
@@ -239,7 +249,7 @@ def finite_difference_product(gradient_at, theta, eps):
     return product
 
 
-def damped(product, damping):
+def damped(product: typing.Callable, damping: float) -> typing.Callable:
     """Return v -> Av + λv.
 
     Parameters
@@ -269,7 +279,13 @@ def damped(product, damping):
     return lambda v: product(v) + damping * v
 
 
-def dense(product, n, *, xp=numpy, dtype="float64"):
+def dense(
+    product: typing.Callable,
+    n: int,
+    *,
+    xp: typing.Any = numpy,
+    dtype: typing.Any = "float64",
+) -> typing.Any:
     """Write the matrix of a product out, one column a product: for tests and notebooks.
 
     Parameters

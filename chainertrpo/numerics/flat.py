@@ -1,6 +1,9 @@
 """Parameters as one flat vector, and the only place where they are written."""
 
+from __future__ import annotations
+
 import contextlib
+import typing
 
 import numpy
 from chainer import Variable, backend
@@ -41,7 +44,7 @@ def _array(x):
     return x.array if isinstance(x, Variable) else x
 
 
-def flatten(arrays):
+def flatten(arrays: typing.Any) -> typing.Any:
     """Concatenate arrays into one vector.
 
     Parameters
@@ -61,7 +64,7 @@ def flatten(arrays):
     return xp.concatenate([a.ravel() for a in arrays])
 
 
-def unflatten(vector, like):
+def unflatten(vector: typing.Any, like: typing.Any) -> typing.Any:
     """Cut a vector into arrays; the inverse of `flatten`.
 
     Parameters

@@ -1,5 +1,7 @@
 """Backtracking: try a step, and shrink it until a condition holds."""
 
+from __future__ import annotations
+
 import typing
 
 ACCEPTED = "accepted"
@@ -26,7 +28,13 @@ class Search(typing.NamedTuple):
     trial: typing.Any
 
 
-def backtrack(evaluate, accept, *, shrink=0.5, n_tries=11):
+def backtrack(
+    evaluate: typing.Callable,
+    accept: typing.Callable,
+    *,
+    shrink: float = 0.5,
+    n_tries: int = 11,
+) -> typing.Any:
     """Try the fractions 1, shrink, shrink², … of a step until one is accepted.
 
     Parameters

@@ -6,6 +6,10 @@ derivatives that are written out are tested against.  A distribution has Chainer
 names: ``sample``, ``log_prob``, ``entropy``, ``kl(other)``, ``most_probable``, ``copy``.
 """
 
+from __future__ import annotations
+
+import typing
+
 from chainertrpo.policies.families import Gaussian, Softmax, normal
 
 import chainer
@@ -177,7 +181,7 @@ class DiagonalGaussian(Distribution):
         log σ; of shape (A,) it is the same in every state and is never copied N times.
     """
 
-    def __init__(self, mean, log_std):
+    def __init__(self, mean: typing.Any, log_std: typing.Any) -> None:
         mean, log_std = as_variable(mean), as_variable(log_std)
         if log_std.shape not in (mean.shape, mean.shape[1:]):
             raise ValueError(
@@ -211,7 +215,7 @@ class Categorical(Distribution):
         Unnormalised log-probabilities.
     """
 
-    def __init__(self, logits):
+    def __init__(self, logits: typing.Any) -> None:
         super().__init__(Softmax(logits.shape[1]), logits)
 
 

@@ -1,5 +1,9 @@
 """A policy and a value function in one link, and such a link taken apart."""
 
+from __future__ import annotations
+
+import typing
+
 from chainertrpo.policies.graph import look
 from chainertrpo.policies.policy import computes_as, parts
 from chainertrpo.policies.values import ScaledValueFunction
@@ -23,7 +27,7 @@ class ActorCritic(chainer.Chain):
         `vf` has a ``log_std``, or is a `ScaledValueFunction`.
     """
 
-    def __init__(self, policy, vf):
+    def __init__(self, policy: typing.Any, vf: typing.Any) -> None:
         if isinstance(vf, ScaledValueFunction):
             raise ValueError(
                 "expected a vf that is not scaled, got a ScaledValueFunction: a joint "

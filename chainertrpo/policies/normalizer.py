@@ -1,5 +1,9 @@
 """Observations brought to mean 0 and variance 1, as seen so far."""
 
+from __future__ import annotations
+
+import typing
+
 from chainertrpo._threads import parallel_map, row_shards
 from chainertrpo.numerics.moments import merge
 
@@ -81,7 +85,15 @@ class EmpiricalNormalization(chainer.Link):
         Smaller variances count as this (Baselines, which adds nothing).
     """
 
-    def __init__(self, shape, *, eps=1e-2, clip_threshold=None, until=None, floor=0.0):
+    def __init__(
+        self,
+        shape: typing.Any,
+        *,
+        eps: float = 1e-2,
+        clip_threshold: float | None = None,
+        until: int | None = None,
+        floor: float = 0.0,
+    ) -> None:
         super().__init__()
         if not (eps >= 0 and floor >= 0 and eps + floor > 0):
             raise ValueError(

@@ -5,6 +5,8 @@ written out (`parts`), and is a Chainer link from observations to a distribution
 which any derivative can be taken.
 """
 
+from __future__ import annotations
+
 import typing
 
 from chainertrpo.data.spaces import Space
@@ -226,19 +228,19 @@ class SpacePolicy(Policy):
 
     def __init__(
         self,
-        obs_size,
-        action_space,
-        hidden_sizes=(64, 64),
+        obs_size: int,
+        action_space: typing.Any,
+        hidden_sizes: typing.Sequence[int] = (64, 64),
         *,
-        log_std="state_independent",
-        log_std_init=0.0,
-        placement="free",
-        activation="tanh",
-        init="orthogonal",
-        hidden_scale=1.0,
-        last_scale=0.01,
-        seed=None,
-    ):
+        log_std: str = "state_independent",
+        log_std_init: float = 0.0,
+        placement: typing.Any = "free",
+        activation: str = "tanh",
+        init: str = "orthogonal",
+        hidden_scale: float = 1.0,
+        last_scale: float = 0.01,
+        seed: int | None = None,
+    ) -> None:
         head = head_for(
             action_space,
             log_std=log_std,
@@ -279,14 +281,14 @@ class GaussianPolicy(SpacePolicy):
 
     def __init__(
         self,
-        obs_size,
-        action_size,
-        hidden_sizes=(64, 64),
+        obs_size: int,
+        action_size: int,
+        hidden_sizes: typing.Sequence[int] = (64, 64),
         *,
-        log_std="state_independent",
-        log_std_init=0.0,
-        **settings,
-    ):
+        log_std: str = "state_independent",
+        log_std_init: float = 0.0,
+        **settings: typing.Any,
+    ) -> None:
         box = Space("Box", (action_size,), low=-numpy.inf, high=numpy.inf)
         self._set_up(obs_size, box, hidden_sizes, log_std, log_std_init, settings)
 
@@ -299,7 +301,7 @@ class GaussianPolicy(SpacePolicy):
 class _KnowsBounds(GaussianPolicy):
     """[c − h, c + h]: c and h are beside the parameters, ``loc`` and ``half_range``."""
 
-    placement = None
+    placement: str | None = None
 
     def __init__(
         self,
@@ -377,7 +379,13 @@ class SoftmaxPolicy(SpacePolicy):
         Of `SpacePolicy`.
     """
 
-    def __init__(self, obs_size, n_actions, hidden_sizes=(64, 64), **settings):
+    def __init__(
+        self,
+        obs_size: int,
+        n_actions: int,
+        hidden_sizes: typing.Sequence[int] = (64, 64),
+        **settings: typing.Any,
+    ) -> None:
         space = Space("Discrete", choices=(n_actions,), start=(0,))
         super().__init__(obs_size, space, hidden_sizes, **settings)
 

@@ -1,5 +1,9 @@
 """Value functions: from observations to expected returns."""
 
+from __future__ import annotations
+
+import typing
+
 from chainertrpo._renamed import renamed_attribute
 from chainertrpo.numerics.moments import merge
 from chainertrpo.policies.families import Gaussian, Squared
@@ -31,16 +35,16 @@ class ValueFunction(chainer.Chain):
 
     def __init__(
         self,
-        obs_size,
-        hidden_sizes=(64, 64),
+        obs_size: int,
+        hidden_sizes: typing.Sequence[int] = (64, 64),
         *,
-        log_std_init=None,
-        activation="tanh",
-        init="orthogonal",
-        hidden_scale=1.0,
-        last_scale=1.0,
-        seed=None,
-    ):
+        log_std_init: float | None = None,
+        activation: str = "tanh",
+        init: str = "orthogonal",
+        hidden_scale: float = 1.0,
+        last_scale: float = 1.0,
+        seed: int | None = None,
+    ) -> None:
         super().__init__()
         with self.init_scope():
             self.mlp = network_for(

@@ -1,5 +1,7 @@
 """GAIL's discriminator: its fit, and paths -> paths with its opinion as reward."""
 
+from __future__ import annotations
+
 import typing
 
 from chainertrpo._checks import at_least, whole
@@ -111,24 +113,24 @@ class Discriminator:
 
     def __init__(
         self,
-        demonstrations,
+        demonstrations: typing.Any,
         *,
-        hidden_sizes=(100, 100),
-        activation="tanh",
-        reward="gail",
-        learning_rate=1e-2,
-        steps=1,
-        batch_size=None,
-        entropy_coef=1e-3,
-        gradient_penalty=0.0,
-        normalize="running",
-        fit_every=1,
-        fit_first=True,
-        absorbing_horizon=None,
-        gamma=0.99,
-        last_scale=0.0,
-        seed=0,
-    ):
+        hidden_sizes: typing.Sequence[int] = (100, 100),
+        activation: str = "tanh",
+        reward: str = "gail",
+        learning_rate: float = 1e-2,
+        steps: int = 1,
+        batch_size: int | None = None,
+        entropy_coef: float = 1e-3,
+        gradient_penalty: float = 0.0,
+        normalize: str = "running",
+        fit_every: int = 1,
+        fit_first: bool = True,
+        absorbing_horizon: int | None = None,
+        gamma: float = 0.99,
+        last_scale: float = 0.0,
+        seed: int = 0,
+    ) -> None:
         reward_of(0.0, reward)
         for name, value in (
             ("steps", steps),
@@ -406,7 +408,7 @@ class Discriminator:
             "discriminator_normalizer": self.encode.normalizer,
         }
 
-    def get_statistics(self):
+    def get_statistics(self) -> list[tuple[str, float]]:
         """Return the last report.
 
         Returns

@@ -6,9 +6,12 @@ that is absent or None is not built, or built with its defaults.  Besides these 
 and ``schedules``: {attribute of the agent: [value at the start, at the end]}.
 """
 
+from __future__ import annotations
+
 import copy
 import difflib
 import inspect
+import typing
 
 from chainertrpo._checks import one_of
 from chainertrpo.agents.batching import Estimation
@@ -72,7 +75,7 @@ PARTS = {
 VALUE_STEPS = {"fit": ValueFit, "natural": NaturalStep}
 
 
-def settings_of(preset, **changes):
+def settings_of(preset: str | dict, **changes: typing.Any) -> dict:
     """Return a preset with changes.
 
     Parameters
@@ -214,15 +217,22 @@ def _is_gradient(settings):
     return step.__class__ is GradientStep
 
 
-def make_agent(observation_space, action_space, settings, *, device=None, seed=None):
+def make_agent(
+    observation_space: typing.Any,
+    action_space: typing.Any,
+    settings: str | dict,
+    *,
+    device: typing.Any = None,
+    seed: int | None = None,
+) -> OnPolicyAgent:
     """Build an agent and its networks for the spaces of an environment.
 
     Parameters
     ----------
     observation_space, action_space : object
         Of the environment: any that `Space` knows.
-    settings : dict
-        From `settings_of`.
+    settings : str or dict
+        A key of `PRESETS`, or from `settings_of`.
     device : chainer.backend.Device, optional
         Of the networks; by default the CPU.
     seed : int, optional
@@ -238,8 +248,7 @@ def make_agent(observation_space, action_space, settings, *, device=None, seed=N
     ValueError
         Settings that do not go together, or with these spaces.
     """
-    settings = respelt(settings, settings)
-    check_keys(settings)
+    settings = settings_of(settings)
     parts = {name: settings.get(name) for name in PARTS}
     seen = Space.observed(observation_space)
     obs_size = seen.shape if seen.is_image else seen.size

@@ -120,7 +120,7 @@ def _read_header(arrays):
     if "header" not in arrays or missing or extra - {"header", *MASK}:
         raise ValueError(
             f"expected the arrays header, {', '.join(ARRAYS)}; got {sorted(arrays)}. "
-            "Files of other projects: examples/record_demonstrations.py convert."
+            "Files of other projects: chainertrpo record convert."
         )
     text = arrays["header"]
     if text.dtype.kind != "U" or text.shape != ():

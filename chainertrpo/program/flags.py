@@ -1,4 +1,4 @@
-"""Flags of the training examples, and what they change of a preset."""
+"""Flags of the training commands, and what they change of a preset."""
 
 import argparse
 import logging
@@ -9,11 +9,12 @@ import sys
 from chainertrpo.agents import PRESETS, describe_presets
 from chainertrpo.experiments import available_cores
 from chainertrpo.experiments.console import Parser
+from chainertrpo.program.commands import prog
 
 # What --arch names -> what kind of actions it is for.
 ARCHITECTURES = {"FFGaussian": "Box", "FFSoftmax": "Discrete"}
 
-# Flags that scripts may have -> where a preset keeps what they change.
+# Flags that commands may have -> where a preset keeps what they change.
 FLAGS = {
     "update_interval": ("agent", "update_interval"),
     "standardize_advantages": ("agent", "standardize_advantages"),
@@ -53,6 +54,7 @@ def positive(text):
 
 
 def make_parser(
+    command,
     doc,
     default_preset,
     *,
@@ -62,9 +64,11 @@ def make_parser(
     presets=PRESETS,
     default_env="Hopper",
 ):
-    """Build a parser with the flags that all training examples have."""
+    """Build a parser with the flags that all training commands have."""
     parser = Parser(
-        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog=prog(command),
+        description=doc,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.set_defaults(
         default_preset=default_preset, default_env=default_env, fixed_horizon=None
@@ -82,7 +86,7 @@ def make_parser(
     add("--eval-interval", **interval, help=f"steps (default {eval_interval})")
     n_runs = {"type": at_least(1), "default": eval_n_runs}
     add("--eval-n-runs", **n_runs, help=f"episodes (default {eval_n_runs})")
-    add("--render", action="store_true", help="open a window")
+    add_watching(parser)
     add("--demo", action="store_true", help="evaluate only; see --load")
     add("--load-pretrained", action="store_true", help=argparse.SUPPRESS)
     add("--load", default="", metavar="DIR", help="a saved agent to start from")
@@ -93,6 +97,8 @@ def make_parser(
         help="10 is DEBUG (default 20)",
     )
     add("--monitor", action="store_true", help="write videos of evaluation episodes")
+    board = "also write what TensorBoard shows, into the run's folder"
+    add("--tensorboard", action="store_true", help=board)
     add(
         "--preset",
         choices=[*sorted(presets), "list"],
@@ -145,6 +151,29 @@ def make_parser(
     return parser
 
 
+def add_watching(parser):
+    """Add the flags of who looks at episodes: how an agent acts, and what is seen."""
+    add = parser.add_argument
+    most = (
+        "take the most probable actions in evaluations and demos, instead of sampling"
+    )
+    add("--deterministic", action="store_true", help=most)
+    add("--render", action="store_true", help="open a window")
+    film = "write the first episode of a demo as a film, without a window"
+    add("--film", type=film_name, metavar="GIF", help=film)
+    add("--quiet", action="store_true", help="say only results and warnings")
+
+
+def film_name(text):
+    """Be the type of a flag: the name of a film, in a folder that is there."""
+    folder = os.path.dirname(os.path.abspath(text))
+    if not text.endswith(".gif"):
+        raise argparse.ArgumentTypeError(f"expected FILE.gif, got {text}")
+    if not os.path.isdir(folder):
+        raise argparse.ArgumentTypeError(f"expected a folder, got none at {folder}")
+    return text
+
+
 def add_actions(parser):
     """Add the flags for the unit of actions, and for those beyond their bounds."""
     for flag, what in (
@@ -159,10 +188,10 @@ def add_actions(parser):
         group.add_argument(no, action="store_false", help=what, **own)
 
 
-def parse(parser, presets):
+def parse(parser, presets, argv=None):
     """Read the command line."""
-    args = parser.parse_args()
-    args.given = parser.given()
+    args = parser.parse_args(argv)
+    args.given = parser.given(argv)
     if args.preset == "list":
         print(describe_presets(presets))
         sys.exit()
@@ -177,6 +206,10 @@ def parse(parser, presets):
         )
     if args.demo and not args.load:
         parser.error("--demo shows a saved agent: give --load DIR")
+    if args.film and not args.demo:
+        parser.error("--film is of a demo: give --demo, or see --monitor")
+    if args.quiet and "logger_level" not in args.given:
+        args.logger_level = logging.WARNING
     if args.workers is None:
         args.workers = 0 if args.render else available_cores()
     return args

@@ -1,0 +1,182 @@
+"""Imitate demonstrations by GAIL in an environment of gym or gymnasium.
+
+    chainertrpo gail --demos demos.npz --steps 200000
+    chainertrpo gail --demos demos.npz --preset ho2016-ppo
+    chainertrpo gail --demos demos.npz --clone-only
+    chainertrpo gail --resume results/<run>
+    chainertrpo demo results/<run>
+
+The environment's reward is reported and never trained on.  Files of demonstrations are
+made by `chainertrpo record`.
+"""
+
+import os
+import sys
+import warnings
+
+from chainertrpo import _compat
+from chainertrpo.agents import GAIL_PRESETS, PRESETS, clone_expert, make_gail_agent
+from chainertrpo.data import BadFileError, read_demonstrations, select
+from chainertrpo.data.demonstrations import maker
+from chainertrpo.experiments import eval_performance, prepare_run_folder
+from chainertrpo.program import flags, training
+from chainertrpo.program.commands import call
+from chainertrpo.program.making import config_of, environment
+from chainertrpo.program.saved import saved_agent
+from chainertrpo.updates import REWARD_FORMS, Cloning, TerminationBiasWarning
+
+
+def make_parser():
+    """Add the flags of imitation to those of all training examples."""
+    parser = flags.make_parser(
+        "gail",
+        __doc__,
+        "ho2016",
+        steps=500_000,
+        eval_interval=10_000,
+        eval_n_runs=10,
+        presets=GAIL_PRESETS,
+        default_env=None,
+    )
+    add = parser.add_argument
+    add("--demos", metavar="NPZ", help="the expert's demonstrations")
+    add(
+        "--reward",
+        choices=sorted(REWARD_FORMS),
+        help="gail: −log(1−D), logd: log D, airl: logit, d: D (default: the preset's)",
+    )
+    add("--max-load-bytes", type=int, metavar="N", help="of --demos (default: 256 MiB)")
+    add("--trajectories", type=int, metavar="N", help="only the first N episodes")
+    add(
+        "--every", type=int, metavar="K", help="every k-th pair (default: the preset's)"
+    )
+    add("--gradient-penalty", type=float, help="weight (default: the preset's)")
+    add("--discriminator-steps", type=int, help="a batch (default: the preset's)")
+    add("--absorbing", action="store_true", help="absorbing states after terminal ones")
+    add("--fixed-horizon", type=int, metavar="H", help="all episodes have H steps")
+    add("--update-interval", type=int, help="steps a batch (default: the preset's)")
+    epochs = "behaviour cloning first (default 0)"
+    add("--clone-epochs", type=int, default=0, help=epochs)
+    add("--clone-only", action="store_true", help="behaviour cloning and nothing else")
+    return parser
+
+
+SETTINGS = ("discriminator", "every")
+
+
+def settings_or_preset(args):
+    """What a run of before was made with, or the name of a preset."""
+    saved = args.made_with or {}
+    if "discriminator" not in saved:
+        return args.preset
+    return {"generator": saved["settings"], **{k: saved[k] for k in SETTINGS}}
+
+
+def build(demos, args, env):
+    """Build the imitator; behaviour cloning first, if asked for."""
+    judge = {}
+    if args.gradient_penalty is not None:
+        judge["gradient_penalty"] = args.gradient_penalty
+    if args.discriminator_steps is not None:
+        judge["steps"] = args.discriminator_steps
+    if args.absorbing and env.max_episode_steps is None:
+        raise ValueError(
+            f"--absorbing needs an environment with a time limit, and {env.id} has none. "
+            "Give --fixed-horizon H instead."
+        )
+    if args.absorbing:
+        judge["absorbing_horizon"] = env.max_episode_steps
+    base = PRESETS[GAIL_PRESETS[args.preset]["base"]]
+    agent, settings = make_gail_agent(
+        env.observation_space,
+        env.action_space,
+        demos,
+        settings_or_preset(args),
+        reward=args.reward,
+        discriminator=judge,
+        every=args.every,
+        device=_compat.array_device(args.gpu),
+        seed=args.seed,
+        **flags.changes_of(args, base),
+    )
+    kept = agent.rewards.demonstrations
+    print(f"expert        {sum(demos.returns) / len(demos.returns):.2f} mean return")
+    print(f"              {len(demos.episodes)} episodes by {maker(demos.made_by)}")
+    pairs = say_kept(demos, kept, settings["every"])
+    print(f"pairs         {pairs}; paid by {agent.rewards.reward}")
+    if args.load:
+        agent.load(args.load)
+    epochs = args.clone_epochs or (300 if args.clone_only else 0)
+    if epochs and not args.resume:
+        floor = None if args.clone_only else -1.0
+        report = clone_expert(agent, kept, Cloning(epochs), log_std_floor=floor)
+        print(f"cloning       {report}")
+    about = {"agent": "GAIL", "settings": settings.pop("generator"), **settings}
+    about["demos_sha256"] = args.demos_sha256
+    return agent, about
+
+
+def say_kept(demos, kept, every):
+    """Say how many pairs there are to imitate, and of how many."""
+    n, of = len(kept.pairs()[0]), len(demos.pairs()[0])
+    if n == of:
+        return f"all {of} kept"
+    return f"{n} of {of} kept (one in {every}; --every 1 keeps all)"
+
+
+def build_saved(args, env):
+    """Build an imitator that was saved, without its discriminator."""
+    return saved_agent(args.load, env, gpu=args.gpu, seed=args.seed)
+
+
+def clone(args, build):
+    """Clone the expert, evaluate and save the clone."""
+    env = environment(args, 2**32 - 1 - args.seed, test=True)
+    agent, about = build(args, env)
+    config = config_of(args, env, about)
+    folder = prepare_run_folder(args.outdir, config, env)
+    agent.save(os.path.join(folder, "clone"))
+    stats = eval_performance(env, agent, None, args.eval_n_runs)
+    env.close()
+    print(f"clone         mean: {stats['mean']:.2f} stdev: {stats['stdev']:.2f}")
+    print(f"agent         {folder}/clone")
+
+
+def train(args, _):
+    """Train, or only clone, on the demonstrations of the command line."""
+    if not args.demos:
+        sys.exit(f"error: give --demos FILE; record it with: {call('record')}")
+    args.demos = os.path.abspath(args.demos)
+    try:
+        demos = read_demonstrations(args.demos, max_bytes=args.max_load_bytes)
+        args.demos_sha256 = demos.digest()
+        was = (args.made_with or {}).get("demos_sha256") if args.resume else None
+        if was not in (None, args.demos_sha256):
+            raise BadFileError(
+                f"{args.demos}: expected the demonstrations that the run was begun with, "
+                f"got others (SHA-256 {args.demos_sha256[:8]}…, it was {was[:8]}…). Give "
+                "the file as it was, or begin a new run."
+            )
+        if args.trajectories:
+            demos = select(demos, range(args.trajectories))
+        theirs = demos.environment["id"]
+        args.env = args.env or theirs
+
+        def build_checked(args, env):
+            if env.id != theirs:
+                raise BadFileError(
+                    f"{args.demos}: expected demonstrations of {env.id}, got some of "
+                    f"{theirs}."
+                )
+            return build(demos, args, env)
+
+        (clone if args.clone_only else training.train)(args, build_checked)
+    except ValueError as error:
+        sys.exit(f"error: {error}")
+
+
+def main(argv=None):
+    """Run the command."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", TerminationBiasWarning)
+        training.main("gail", make_parser(), GAIL_PRESETS, build_saved, train, argv)
