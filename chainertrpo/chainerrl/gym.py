@@ -12,6 +12,8 @@ from chainertrpo.experiments import BadEnvironmentError, make_env
 from chainertrpo.experiments import adapt as _adapt
 from chainertrpo.experiments.packages import import_package
 
+import numpy
+
 NAMES = {"spaces", "error", "envs", "logger"}  # of the package itself
 
 
@@ -130,6 +132,8 @@ class Made(Env):
 
     def step(self, action):
         """Take a step; a time limit is an end, which ``info`` says."""
+        if hasattr(self.action_space, "low"):
+            action = numpy.asarray(action)
         obs, reward, done, info = self.env.step(action)
         if info.pop("needs_reset", False):
             info["TimeLimit.truncated"] = True
@@ -239,7 +243,8 @@ def adapt(env):
     object
         ``reset() -> obs``, ``step(action) -> obs, reward, done, info``.
     """
-    return _adapt(env)
+    packages = {cls.__module__.partition(".")[0] for cls in type(env).__mro__}
+    return _adapt(env) if packages & {"gym", "gymnasium"} else env
 
 
 def make(env_id, render_mode=None):
