@@ -171,7 +171,8 @@ def take_step(env, action):
             "expected step to give (obs, reward, terminated, truncated, info) or "
             f"(obs, reward, done, info), got {str(result)[:200]}."
         )
-    obs, reward, done, info = *result[:3], result[-1]
+    obs, reward, done = result[:3]
+    info = result[-1]
     if not isinstance(info, dict):
         raise BadEnvironmentError(
             f"expected a dict as the info of a step, got {str(info)[:100]}. Return {{}} "
