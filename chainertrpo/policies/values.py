@@ -38,7 +38,7 @@ class ValueFunction(chainer.Chain):
         obs_size: int,
         hidden_sizes: typing.Sequence[int] = (64, 64),
         *,
-        log_std_init: float | None = None,
+        log_std_init: typing.Any = None,
         activation: str = "tanh",
         init: str = "orthogonal",
         hidden_scale: float = 1.0,
