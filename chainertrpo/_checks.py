@@ -130,6 +130,13 @@ def whole(name, value, low=None, high=None):
     return x
 
 
+def flag(name, value):
+    """Check that a setting is True or False: "false" would be true; return it."""  # noqa: DOC501
+    if not isinstance(value, (bool, numpy.bool_)):
+        raise ValueError(_wrong(name, value, "True or False"))
+    return bool(value)
+
+
 def one_of(name, value, choices):
     """Check that a setting is one of several names; near ones are suggested.
 

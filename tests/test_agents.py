@@ -246,6 +246,8 @@ def test_discounts_out_of_range(settings):
 def test_settings_that_cannot_work():
     expect(ValueError, "max_kl to be a finite number > 0", make_agent, max_kl=0)
     expect(ValueError, "update_interval", make_agent, update_interval=1)
+    expect(ValueError, "standardize_adv", make_agent, standardize_advantages="no")
+    expect(ValueError, "n_tries", make_agent, line_search_max_backtrack=-1)
     expect(ValueError, "recurrent", make_agent, recurrent=True)
     expect(ValueError, "gauss_newton", make_agent, curvature="newton")
 

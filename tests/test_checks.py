@@ -44,6 +44,15 @@ def test_what_is_good_comes_back():
         assert got == 10**6 and type(got) is int
 
 
+def test_a_flag_is_no_word():
+    assert _checks.flag("strict", numpy.bool_(True)) is True
+    for value in ("false", 0, None, numpy.ones(1)):
+        with pytest.raises(
+            ValueError, match="expected strict to be True or False, got"
+        ):
+            _checks.flag("strict", value)
+
+
 def test_one_of_suggests():
     assert _checks.one_of("curvature", "hessian", ["hessian", "scores"]) == "hessian"
     assert _checks.one_of("curvature", None, [None, "scores"]) is None

@@ -1,13 +1,15 @@
 """What an agent refuses when it is built, each with the remedy."""
 
-from chainertrpo._checks import in_range, whole
+from chainertrpo._checks import flag, in_range, whole
 
 
-def check_settings(gamma, lambd, update_interval):
-    """Refuse numbers that are out of range."""
+def check_settings(gamma, lambd, update_interval, **flags):
+    """Refuse numbers that are out of range, and flags that are neither True nor False."""
     in_range("gamma", gamma, 0, 1)
     in_range("lambd", lambd, 0, 1)
     whole("update_interval", update_interval, 2)  # TRPO's batches have thousands
+    for name, value in flags.items():
+        flag(name, value)
 
 
 def check_not_recurrent(batch_states, recurrent, max_recurrent_sequence_len):

@@ -126,7 +126,13 @@ class OnPolicyAgent:
         self.model = policy if apart else model
         if apart:
             check_links(policy, vf)
-        check_settings(gamma, lambd, update_interval)
+        check_settings(
+            gamma,
+            lambd,
+            update_interval,
+            standardize_advantages=standardize_advantages,
+            act_deterministically=act_deterministically,
+        )
         for step, link, its_optimizer in (
             (self.value_step, vf, vf_optimizer),
             (self.policy_step, self.model, optimizer),

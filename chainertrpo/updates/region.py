@@ -3,7 +3,7 @@
 import dataclasses
 import typing
 
-from chainertrpo._checks import at_least, one_of, positive, whole
+from chainertrpo._checks import at_least, flag, one_of, positive, whole
 
 CURVATURES = ("hessian", "gauss_newton", "scores")
 
@@ -38,6 +38,7 @@ class Curvature:
         one_of("curvature", self.kind, CURVATURES)
         at_least("damping", self.damping, 0)
         whole("stride", self.stride, 1)
+        flag("per_dimension", self.per_dimension)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,6 +4,7 @@ import dataclasses
 import math
 import typing
 
+from chainertrpo._checks import at_least, flag, in_range, one_of, positive, whole
 from chainertrpo.numerics import ACCEPTED
 
 SMALLEST = "smallest"
@@ -64,16 +65,14 @@ class Backtrack:
 
     def __post_init__(self):
         """Raise a ValueError for values that cannot work."""  # noqa: DOC501
-        if self.on_failure not in ("restore", SMALLEST):
-            raise ValueError(
-                f"expected on_failure restore or smallest, got {self.on_failure!r}."
-            )
-        slack = 1.0 if self.kl_slack is None else self.kl_slack
-        if not slack > 0 or not self.min_ratio >= 0:
-            raise ValueError(
-                "expected kl_slack None or > 0 and min_ratio >= 0, got "
-                f"kl_slack={self.kl_slack}, min_ratio={self.min_ratio}."
-            )
+        in_range("shrink", self.shrink, above=0, below=1)
+        whole("n_tries", self.n_tries, 1)
+        if self.kl_slack is not None:
+            positive("kl_slack", self.kl_slack)
+        at_least("min_ratio", self.min_ratio, 0)
+        flag("strict", self.strict)
+        flag("compound_expected", self.compound_expected)
+        one_of("on_failure", self.on_failure, ("restore", SMALLEST))
 
     def accept(self, trial, max_kl):
         """Judge a try.
