@@ -217,7 +217,7 @@ class FCGaussianPolicyWithStateIndependentCovariance(chainer.Chain, Policy):
         return GaussianDistribution(mean, var)
 
 
-class FCGaussianPolicyWithFixedCovariance(Sequence, Policy):
+class FCGaussianPolicyWithFixedCovariance(Sequence, Policy):  # type: ignore[misc]
     """A Gaussian whose mean is of the state, and whose variance stays.
 
     Parameters
