@@ -331,7 +331,7 @@ def test_compare_a_variant(tmp_path):
 def recalled(folder, line, **saved):
     """The settings of a command line that resumes a run of `saved` settings."""
     parser = flags_of.make_parser(
-        "", "chainerrl-example", steps=9, eval_interval=9, eval_n_runs=1
+        "train", "", "chainerrl-example", steps=9, eval_interval=9, eval_n_runs=1
     )
     words = ["--resume", str(folder), *line.split()]
     args = flags_of.parse(parser, {}, words)
