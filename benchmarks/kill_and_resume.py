@@ -61,6 +61,7 @@ SETTINGS = {
     "steps": 12_100,  # the last steps do not fill a batch
     "update_interval": 500,
     "hidden_sizes": [64, 64],
+    "num_envs": 4,
     "workers": 2,
     "checkpoint_interval": 2,
     "eval_interval": 2000,
@@ -133,6 +134,7 @@ def train(env_id, folder, resume, phases):
         functools.partial(make_env, env.id, package=env.package),
         SETTINGS["steps"],
         folder,
+        num_envs=SETTINGS["num_envs"],
         workers=SETTINGS["workers"],
         seed=SEED,
         eval_env=env,

@@ -19,6 +19,7 @@ import typing
 from chainertrpo import make_agent, settings_of
 from chainertrpo._threads import single_blas_thread
 from chainertrpo.experiments import Collector, describe_environment, make_env
+from chainertrpo.experiments.episodes import RESEED
 
 import numpy
 import report
@@ -28,9 +29,9 @@ TASKS = [f"{name}-v4" for name in NAMES]
 SEED = 0
 
 
-def seed_of_worker():
-    """What the only worker of a collector seeds its environment with."""
-    sequence = numpy.random.SeedSequence((SEED, 0, 0))
+def seed_of(index, reseeds):
+    """What a collector seeds an environment with, for the so many-th time."""
+    sequence = numpy.random.SeedSequence((SEED, index, 0, reseeds))
     return int(sequence.spawn(3)[1].generate_state(1)[0] >> 1)
 
 
@@ -40,25 +41,32 @@ class Episode(typing.NamedTuple):
     qpos: numpy.ndarray
     qvel: numpy.ndarray
     actions: list
+    seed: typing.Optional[int]  # if the environment was seeded at its beginning
 
 
-def episodes_of(env_id, paths):
+def episodes_of(env_id, paths, index=0):
     """Where the episodes of paths began, and the actions as the physics were given them."""
-    env = make_env(env_id, seed_of_worker(), lean=False)
+    env = make_env(env_id, lean=False)
     low, high = env.action_space.low, env.action_space.high
-    episodes, data = [], env.env.unwrapped.data
+    episodes, data, since, reseeds = [], env.env.unwrapped.data, RESEED, -1
     for path in paths:
+        seed = None
+        if since >= RESEED:
+            since, reseeds = 0, reseeds + 1
+            seed = seed_of(index, reseeds)
+            env.seed(seed)
         obs = env.reset()
         assert obs.tobytes() == path.obs[0].tobytes(), "another episode"
         actions = list(numpy.minimum(numpy.maximum(path.action, low), high))
-        episodes.append(Episode(data.qpos.copy(), data.qvel.copy(), actions))
+        since += len(actions)
+        episodes.append(Episode(data.qpos.copy(), data.qvel.copy(), actions, seed))
         for action, after in zip(actions, path.obs[1:]):
             obs, *_ = env.step(action)
             assert obs.tobytes() == after.tobytes(), "another state"
     return episodes
 
 
-def raw(env, episodes):
+def raw(env, episodes, clock=time.perf_counter):
     """mj_step and nothing else but setting the controls."""
     import mujoco
 
@@ -70,11 +78,11 @@ def raw(env, episodes):
         mujoco.mj_resetData(model, data)
         data.qpos[:], data.qvel[:] = episode.qpos, episode.qvel
         mujoco.mj_forward(model, data)
-        start = time.perf_counter()
+        start = clock()
         for action in episode.actions:
             ctrl[:] = action
             step(model, data, n)
-        seconds += time.perf_counter() - start
+        seconds += clock() - start
     return seconds
 
 
@@ -82,8 +90,8 @@ def own(env, episodes):
     """Gymnasium's reset and step."""
     env = env.env
     start = time.perf_counter()
-    for i, episode in enumerate(episodes):
-        env.reset(seed=None if i else seed_of_worker())
+    for episode in episodes:
+        env.reset(seed=episode.seed)
         for action in episode.actions:
             env.step(action)
     return time.perf_counter() - start
@@ -91,9 +99,10 @@ def own(env, episodes):
 
 def lean(env, episodes):
     """Lean resets and steps, as `Env` takes them."""
-    env.seed(seed_of_worker())
     start = time.perf_counter()
     for episode in episodes:
+        if episode.seed is not None:
+            env.seed(episode.seed)
         env.reset()
         for action in episode.actions:
             env.step(action)
@@ -108,17 +117,18 @@ def collection(collector, actor, n):
     return time.perf_counter() - start, collected
 
 
+def actor_for(env):
+    """A policy that has learned nothing."""
+    spaces = env.observation_space, env.action_space
+    settings = settings_of("chainerrl-reproduction")
+    return make_agent(*spaces, settings, seed=SEED).actor()
+
+
 def measure(env_id, n, repeats, check):
     """Steps a second of each way, of every round."""
     plain, fast = [make_env(env_id, lean=x) for x in (False, True)]
     assert fast.steps == "lean", fast.steps
-    agent = make_agent(
-        fast.observation_space,
-        fast.action_space,
-        settings_of("chainerrl-reproduction"),
-        seed=SEED,
-    )
-    actor = agent.actor()
+    actor = actor_for(fast)
     make = functools.partial(make_env, env_id)
     before = Collector(functools.partial(make, lean=False), 1, SEED)
     after = Collector(make, 1, SEED)

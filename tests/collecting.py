@@ -1,7 +1,7 @@
 """What the tests of parallel collection share: environments, and the slower truth.
 
-The truth is a loop in this process for every worker, one after the other.  Workers import
-this module, so its environments are functions and classes of it.
+The truth is a loop in this process for every environment, one after the other.  Workers
+import this module, so its environments are functions and classes of it.
 """
 
 import ctypes
@@ -120,24 +120,52 @@ def raw_cartpole(seed):
 
 
 def streams(seed, index, generation=0, reseeds=0):
-    """The generator of a worker's actions, and the seed of its environment."""
+    """The generator of an environment's actions, and its seed."""
     sequence = np.random.SeedSequence((seed, index, generation, reseeds))
     children = sequence.spawn(2)
     env_seed = int(children[1].generate_state(1)[0] >> 1)
     return np.random.default_rng(children[0]), env_seed
 
 
-def truth(make, n_workers, seed, calls, generation=0):
-    """What `n_workers` give in calls of (actor, steps): lists of paths, and of episodes.
+class InRow:
+    """Draws for one row; the others are 2."""
 
-    A path is (obs, action, reward, terminal); an episode (worker, step, return, length).
+    def __init__(self, rng, row):
+        self.rng, self.row = rng, row
+
+    def _put(self, x, n):
+        rows = np.full((n, *x.shape), 2, x.dtype)
+        rows[self.row] = x
+        return rows
+
+    def standard_normal(self, shape, dtype):
+        return self._put(self.rng.standard_normal(shape[1:], dtype), shape[0])
+
+    def standard_exponential(self, shape):
+        return self._put(self.rng.standard_exponential(shape[1:]), shape[0])
+
+
+def act(actor, obs, rng, index=0, num_envs=1):
+    """An action, chosen alone in a product of as many rows as the collector's has."""
+    n = min(num_envs, 8)
+    if n == 1:
+        return actor.sample(obs, rng)
+    rows = np.zeros((n, *obs.shape), obs.dtype)
+    rows[index % n] = obs
+    return actor.sample_batch(rows, InRow(rng, index % n))[index % n]
+
+
+def truth(make, num_envs, seed, calls, generation=0):
+    """What `num_envs` give in calls of (actor, steps): lists of paths, and of episodes.
+
+    A path is (obs, action, reward, terminal); an episode (index, step, return, length).
     """
     results = [([], []) for _ in calls]
-    for index in range(n_workers):
+    for index in range(num_envs):
         rng, env_seed = streams(seed, index, generation)
         env, obs, reseeds, since = make(env_seed), None, 0, 0
         for (paths, episodes), (actor, n_steps) in zip(results, calls):
-            share = (index + 1) * n_steps // n_workers - index * n_steps // n_workers
+            share = (index + 1) * n_steps // num_envs - index * n_steps // num_envs
             start = 0
             log = []
             for step in range(share):
@@ -146,7 +174,7 @@ def truth(make, n_workers, seed, calls, generation=0):
                         reseeds, since = reseeds + 1, 0
                         env.seed(streams(seed, index, generation, reseeds)[1])
                     obs, total, length = actor.features(env.reset()), 0.0, 0
-                action = actor.sample(obs, rng)
+                action = act(actor, obs, rng, index, num_envs)
                 after, reward, done, info = env.step(action)
                 since += 1
                 after = actor.features(after)

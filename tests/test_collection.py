@@ -25,13 +25,13 @@ pytestmark = pytest.mark.usefixtures("quick_workers")
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_two_runs_and_the_truth_agree_bit_for_bit(name):
+def test_two_workers_and_one_and_the_truth_agree_bit_for_bit(name):
     make, sizes = ENVIRONMENTS[name]
-    # Another policy every call; the last call asks for fewer steps than a worker each.
+    # Another policy every call; the last asks for fewer steps than there are environments.
     steps = (100, 41, 60, 1)
     calls = [(actor_of(*sizes, seed=i), n) for i, n in enumerate(steps)]
     results = []
-    with Collector(make, 2, 3) as one, Collector(make, 2, 3) as two:
+    with Collector(make, 2, 3) as one, Collector(make, 2, 3, workers=1) as two:
         for collector in (one, two):
             results.append([collector.collect(*call) for call in calls])
         one.restart(9)
@@ -88,7 +88,7 @@ def test_episodes_go_on_across_calls(name):
 
 def test_steps_are_shared_out_evenly():
     actor = actor_of(2)
-    with Collector(point, 3, 0) as collector:
+    with Collector(point, 3, 0, workers=2) as collector:
         for n in (100, 101, 2):
             collected = collector.collect(actor, n)
             ((paths, episodes),) = truth(point, 3, 0, [(actor, n)])
@@ -99,7 +99,7 @@ def test_steps_are_shared_out_evenly():
 
 
 def test_the_step_at_which_an_episode_ended():
-    """Workers' steps in turn: worker i's k-th is step (k − 1) W + i + 1 of the call."""
+    """Environments in turn: the k-th step of i is step (k − 1) E + i + 1 of the call."""
     actor = actor_of(2)
     with Collector(point, 3, 0) as collector:
         for n in (90, 100, 3):
@@ -112,12 +112,12 @@ def test_the_step_at_which_an_episode_ended():
             assert not steps or (steps[0] >= 1 and steps[-1] <= n)
 
 
-def test_seeds_and_numbers_of_workers_differ():
+def test_seeds_and_environments_differ():
     actor = actor_of(2)
     with Collector(point, 2, 0) as a, Collector(point, 2, 1) as b:
         one, other = a.collect(actor, 60), b.collect(actor, 60)
     assert not same(one.paths, other.paths)
-    # So do the workers of one collector.
+    # So do the environments of one collector.
     assert not np.array_equal(one.paths[0].action, one.paths[3].action)
 
 

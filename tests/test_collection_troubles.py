@@ -11,6 +11,7 @@ import pytest
 from collecting import (
     LONG,
     SeededPoint,
+    act,
     actor_of,
     error_of,
     no_process_is_left,
@@ -23,12 +24,12 @@ from processes import posix
 pytestmark = pytest.mark.usefixtures("quick_workers")
 
 
-def trouble(kind, *, timeout=30.0, n_workers=2, steps=200):
-    """The error of a collection whose last worker is in trouble, within seconds."""
-    at = streams(0, n_workers - 1)[1]
+def trouble(kind, *, timeout=30.0, num_envs=4, steps=400):
+    """The error of a collection whose last environment is in trouble, within seconds."""
+    at = streams(0, num_envs - 1)[1]
     make = functools.partial(troubled, trouble=kind, at=at)
     start = time.monotonic()
-    with Collector(make, n_workers, 0, timeout=timeout) as collector:
+    with Collector(make, num_envs, 0, workers=2, timeout=timeout) as collector:
         message = error_of(collector.collect, actor_of(2), steps)
     assert time.monotonic() - start < LONG
     assert no_process_is_left()
@@ -36,18 +37,18 @@ def trouble(kind, *, timeout=30.0, n_workers=2, steps=200):
 
 
 def sixth_action():
-    rng, env_seed = streams(0, 1)
+    rng, env_seed = streams(0, 3)
     actor, env, actions = actor_of(2), point(env_seed), []
     obs = env.reset()
     for _ in range(6):
-        actions.append(actor.sample(obs, rng))
+        actions.append(act(actor, obs, rng, 3, 4))
         obs = env.step(actions[-1])[0]
     return f"{actions[-1][0]:.6g}"
 
 
 def test_an_environment_that_raises():
     message = trouble("raise")
-    assert message.startswith("worker 1 raised in its environment, after 5 steps, last")
+    assert message.startswith("worker 1 raised in environment 3, after 5 steps, last")
     assert f"last action [{sixth_action()}]" in message
     assert f"RuntimeError: the spring broke at {sixth_action()}" in message
     assert "in get_into_trouble" in message  # the traceback
@@ -59,7 +60,7 @@ def test_an_environment_that_ends_the_process():
 
 def test_an_environment_whose_own_pipe_breaks():
     message = trouble("lose the simulator")
-    assert "worker 1 raised" in message
+    assert "worker 1 raised in environment 3" in message
     assert "BrokenPipeError: the simulator has gone" in message
 
 
@@ -75,19 +76,24 @@ def test_an_environment_whose_own_pipe_breaks():
 def test_a_worker_that_dies(kind, how):
     message = trouble(kind)
     assert message.startswith("worker 1 (process ")
-    assert f"died with {how}, after 5 steps, last action [{sixth_action()}]" in message
+    assert (
+        f"died with {how} in environment 3, after 5 steps, last action [{sixth_action()}]"
+        in message
+    )
     if how == "signal SIGSEGV":
         assert "Segmentation fault" in message and "in get_into_trouble" in message
 
 
 @posix
 def test_the_action_of_a_first_step_is_told():
-    assert "after 0 steps, last action [" in trouble("die at once", n_workers=1)
+    assert "in environment 0, after 0 steps, last action [" in trouble(
+        "die at once", num_envs=1, steps=100
+    )
 
 
 @posix
 def test_a_worker_that_was_killed_while_it_waited():
-    with Collector(point, 2, 0) as collector:
+    with Collector(point, 4, 0, workers=2) as collector:
         actor = actor_of(2)
         collector.collect(actor, 20)
         process = collector._workers[0].process
@@ -113,7 +119,7 @@ def test_after_an_error_a_collector_is_closed():
 def test_a_worker_that_hangs():
     message = trouble("hang", timeout=2.0)
     assert message.startswith("worker 1 (process ")
-    assert "has hung for 2 s, after 5 steps, " in message
+    assert "has hung for 2 s in environment 3, after 5 steps, " in message
     assert f"last action [{sixth_action()}]" in message
     assert "in wait_for_ever" in message and "in get_into_trouble" in message
 
@@ -126,7 +132,7 @@ def test_what_is_not_finite():
         in (message)
     )
     message = trouble("reward nan")
-    assert "BadObservationError: expected a finite reward, got nan" in message
+    assert "expected a finite reward, got nan from environment 3" in message
     assert f"last action [{sixth_action()}]" in message
 
 
@@ -151,7 +157,7 @@ def test_functions_that_cannot_be_sent():
     with pytest.raises(ValueError, match="function of a module or a functools.partial"):
         Collector(lambda seed: point(seed), 2, 0)
     assert no_process_is_left()
-    with pytest.raises(ValueError, match="n_workers >= 1, got 0"):
+    with pytest.raises(ValueError, match="num_envs.*1.*got 0"):
         Collector(point, 0, 0)
 
 

@@ -1,9 +1,12 @@
 """The examples, as a user runs them: real processes, tiny budgets."""
 
+import functools
 import json
 
-from chainertrpo.data import read_json, read_npz
+from chainertrpo.data import BadFileError, read_json, read_npz, write_json
 from chainertrpo.experiments import read_table
+from chainertrpo.program import flags as flags_of
+from chainertrpo.program.recall import recall
 
 import numpy as np
 import pytest
@@ -112,7 +115,6 @@ def test_ppo_with_bounds_and_decay_then_demo(tmp_path):
 
 
 CHARGING = """
-import importlib
 import numpy
 
 name = "gymnasium" if importlib.util.find_spec("gymnasium") else "gym"
@@ -324,3 +326,35 @@ def test_compare_a_variant(tmp_path):
         variant[-1] = wrong
         done = run("examples/compare_trpo.py", *flags, *variant, code=2)
         assert "--variant small: expected CHANGES" in done.stderr
+
+
+def recalled(folder, line, **saved):
+    """The settings of a command line that resumes a run of `saved` settings."""
+    parser = flags_of.make_parser(
+        "train", "", "chainerrl-example", steps=9, eval_interval=9, eval_n_runs=1
+    )
+    words = ["--resume", str(folder), *line.split()]
+    args = flags_of.parse(parser, {}, words)
+    saved = {"env": "CartPole-v1", "preset": "chainerrl-example", "steps": 9, **saved}
+    write_json(folder / "config.json", saved)
+    recall(args, {})
+    return args
+
+
+def test_workers_may_change_when_a_run_goes_on_and_environments_may_not(tmp_path):
+    go_on = functools.partial(recalled, tmp_path)
+    args = go_on("", num_envs=4, workers=2)
+    assert (args.num_envs, args.workers) == (4, 2)
+    args = go_on("--workers 3", num_envs=4, workers=2)
+    assert (args.num_envs, args.workers) == (4, 3)
+    # Before environments were a number of their own, each worker had one.
+    args = go_on("--workers 1", workers=2)
+    assert (args.num_envs, args.workers) == (2, 1)
+    with pytest.raises(ValueError, match=r"got --num-envs 3 \(it was 2\)"):
+        go_on("--num-envs 3", workers=2)
+    with pytest.raises(ValueError, match="expected --workers 1 or more with --resume"):
+        go_on("--workers 0", num_envs=4, workers=2)
+    with pytest.raises(BadFileError, match="a run with --workers 0 has no checkpoints"):
+        go_on("--workers 2", num_envs=1, workers=0)
+    with pytest.raises(SystemExit):
+        go_on("--workers 0 --num-envs 2", num_envs=4, workers=2)

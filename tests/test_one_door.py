@@ -18,7 +18,7 @@ from chainertrpo.experiments import (
     train_agent_with_evaluation,
 )
 from chainertrpo.experiments import evaluation as evaluating
-from chainertrpo.experiments.episodes import Episodes
+from chainertrpo.experiments.acting_together import Together
 from chainertrpo.experiments.fixed_horizon import FixedHorizon
 from chainertrpo.experiments.interface import begin_episode
 from chainertrpo.experiments.packages import import_package
@@ -201,7 +201,8 @@ def helpers(make, path):
         Recorder(), several, None, 2, 5, str(path)
     ).evaluate_if_necessary(5, 1)
     yield lambda: record_episodes(make(), Recorder().act, 2)
-    yield lambda: Episodes(lambda seed: make(), 0, 0, np.zeros(99)).restart(0)
+    together = Together(lambda seed: make(), 0, [0], 1, np.zeros(99))
+    yield lambda: together.restart(0)
 
 
 @pytest.mark.parametrize("make", EVERYONES)
@@ -381,8 +382,8 @@ class NotFinite:
     def features(self, obs):
         return np.asarray(obs, "f")
 
-    def sample(self, features, rng):
-        return np.full(1, np.nan, "f")
+    def sample_each(self, features, rngs):
+        return np.full((len(rngs), 1), np.nan, "f")
 
 
 def test_a_policy_that_is_nan_does_not_reach_the_environment():

@@ -71,6 +71,7 @@ def train(folder, resume=False, make=point, agent=None, steps=STEPS, **settings)
 
 
 SETTINGS = {
+    "num_envs": 2,
     "workers": 2,
     "seed": SEED,
     "eval_env": SeededPoint(seed=9),
@@ -190,7 +191,7 @@ def test_checkpoints_change_nothing(tmp_path, never, interval):
 
 
 def test_an_episode_longer_than_an_interval_ends(tmp_path, caplog):
-    """30 steps of each worker between checkpoints, 200 steps an episode."""
+    """50 steps of each environment between checkpoints, 200 steps an episode."""
     make = functools.partial(point, length=200)
     episodes, hooks = [], [lambda *episode: episodes.append(episode)]
     train(tmp_path / "a", make=make, checkpoint_interval=1, episode_hooks=hooks)
@@ -233,9 +234,20 @@ def test_a_run_can_be_made_longer(tmp_path):
 
 def test_what_a_resume_cannot_follow(tmp_path):
     train(tmp_path, steps=400)
-    with pytest.raises(ValueError, match="expected workers=2, as before, got 3"):
-        train(tmp_path, steps=600, resume=True, workers=3)
-    assert train(tmp_path, steps=600, resume=True, workers=None).n_updates == 6
+    with pytest.raises(ValueError, match="expected num_envs=2, as before, got 3"):
+        train(tmp_path, steps=600, resume=True, num_envs=3)
+    settings = {"num_envs": None, "workers": None}
+    assert train(tmp_path, steps=600, resume=True, **settings).n_updates == 6
+
+
+def test_nothing_depends_on_the_number_of_workers(tmp_path, never, caplog):
+    """Three for two environments, one of which is not started; then one."""
+    with pytest.raises(Break):
+        train(tmp_path, workers=3, step_hooks=[break_at(700)])
+    assert "3 workers for num_envs=2" in caplog.text
+    assert "2 environments share the 100 steps of a batch" in caplog.text
+    train(tmp_path, resume=True, workers=1)
+    assert_as_if_never_stopped(tmp_path, never)
 
 
 def test_fewer_steps_than_a_batch(tmp_path):
@@ -245,7 +257,7 @@ def test_fewer_steps_than_a_batch(tmp_path):
 
 
 def test_the_slower_truth(never):
-    """One worker after the other in this process, an update a batch: the same agent."""
+    """One environment after the other in this process, an update a batch: the same."""
     agent = build()
     calls = []
     for _ in range(10):
@@ -440,7 +452,7 @@ class Signalling(SeededPoint):
 
 
 def signalling(seed, number, itself=False):
-    """The second worker's environment signals, the other does not."""
+    """The second environment signals, the other does not."""
     if seed == streams(SEED, 1)[1]:
         return Signalling(number, itself, seed=seed)
     return point(seed)
@@ -581,8 +593,10 @@ def wait_until(condition, what):
 def test_signals_to_the_example(tmp_path):
     """SIGTERM to it, and when it was resumed Ctrl-C to all of its processes."""
     script = str(HERE.parent / "examples" / "train_trpo_gym.py")
-    flags = "--env CartPole --steps 1000000 --workers 2 --checkpoint-interval 1"
-    flags += " --trpo-update-interval 200 --hidden-sizes 8 --outdir"
+    flags = "--env CartPole --steps 1000000 --num-envs 2 --workers 2"
+    flags += (
+        " --checkpoint-interval 1 --trpo-update-interval 200 --hidden-sizes 8 --outdir"
+    )
     first = [sys.executable, "-W", "error", script, *flags.split(), str(tmp_path)]
     reached = 200
     with Marked("test_collection_ends", argv=first) as marked:

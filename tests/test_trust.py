@@ -252,8 +252,8 @@ def test_an_endless_environment_is_evaluated_up_to_a_limit(own):
 
 
 def test_episodes_that_do_not_end_are_said(own):
-    flags = ["--env", "endless:Own/Endless-v0", "--steps", 400, "--workers", 2, *QUICK]
-    flags += ["--checkpoint-interval", 1, "--eval-interval", 1000]
+    flags = ["--env", "endless:Own/Endless-v0", "--steps", 400, "--num-envs", 2, *QUICK]
+    flags += ["--workers", 2, "--checkpoint-interval", 1, "--eval-interval", 1000]
     done = run(TRAIN, *flags, "--outdir", own / "out", path=[own])
     assert "no episode has ended in the last" in done.stderr
     assert "watch " not in done.stdout  # there is no best/

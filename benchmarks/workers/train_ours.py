@@ -7,8 +7,12 @@ import tempfile
 import time
 
 from chainertrpo import make_agent, settings_of
-from chainertrpo.experiments import make_env, train_agent_parallel
-from chainertrpo.experiments.collection import Collector
+from chainertrpo.experiments import (
+    Collector,
+    default_num_envs,
+    make_env,
+    train_agent_parallel,
+)
 
 
 def build(env_id, seed):
@@ -58,7 +62,8 @@ def phases(env_id, workers, iterations, seed):
     agent.batch = timed("batch", agent.batch)
     agent.policy_step = timed("policy", agent.policy_step)
     agent.value_step = timed("value", agent.value_step)
-    with Collector(make, workers, seed) as collector:
+    num_envs = default_num_envs(agent.update_interval)
+    with Collector(make, num_envs, seed, workers=workers) as collector:
         collect = timed("collection", collector.collect)
         for i in range(iterations + 1):
             agent.update(collect(agent.actor(), agent.update_interval).paths)

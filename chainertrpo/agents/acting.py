@@ -9,6 +9,35 @@ import chainer
 import numpy
 
 
+class Streams:
+    """Generators as one: row i of what is drawn comes from the i-th, as if it drew alone.
+
+    Parameters
+    ----------
+    rngs : sequence of numpy.random.Generator or None
+        None for rows that nobody looks at: they are 1, of which a logarithm can be taken.
+    """
+
+    def __init__(self, rngs):
+        self._rngs = rngs
+
+    def __getattr__(self, name):
+        if name.startswith("_"):
+            raise AttributeError(name)
+
+        def draw(shape, *args):
+            drawn = None
+            for row, rng in enumerate(self._rngs):
+                if rng is not None:
+                    one = getattr(rng, name)(shape[1:], *args)
+                    if drawn is None:
+                        drawn = numpy.ones(shape, one.dtype)
+                    drawn[row] = one
+            return drawn
+
+        return draw
+
+
 class Actor:
     """A policy, normaliser and phi at this moment, in plain NumPy.
 
@@ -39,6 +68,31 @@ class Actor:
         if self._by_batch:
             return self.sample_batch(stack([features]), rng)[0]
         return self.sample_batch(features, rng)
+
+    def sample_each(self, features, rngs):
+        """Draw an action for each of several environments, from its own stream.
+
+        A policy that is acted with through Chainer, and one environment, are acted on row
+        by row; the others in one matrix product, with the same draws.
+
+        Parameters
+        ----------
+        features : array, shape (n, S), or MaskedObs of two
+            A row for each.
+        rngs : list of numpy.random.Generator or None
+            n of them; None for rows that nobody looks at.
+
+        Returns
+        -------
+        sequence
+            n actions; those that nobody looks at are anything.
+        """
+        if self._by_batch or len(rngs) == 1:
+            return [
+                None if rng is None else self.sample(row, rng)
+                for row, rng in zip(unstack(features), rngs)
+            ]
+        return self.sample_batch(features, Streams(rngs))
 
     def sample_batch(self, features, rng):
         """Draw actions."""

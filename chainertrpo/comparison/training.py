@@ -79,6 +79,7 @@ def learn(folder, run, agent, make, step_hooks=()):
         make,
         run.steps,
         folder,
+        num_envs=1,  # as runs of comparisons always had, whatever their batches
         workers=1,
         seed=run.seed,
         eval_env=eval_env,

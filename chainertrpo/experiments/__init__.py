@@ -21,10 +21,7 @@ from chainertrpo.experiments.ownership import (
     owned_folder,
 )
 from chainertrpo.experiments.packages import BadEnvironmentError, resolve
-from chainertrpo.experiments.parallel_training import (
-    available_cores,
-    train_agent_parallel,
-)
+from chainertrpo.experiments.parallel_training import train_agent_parallel
 from chainertrpo.experiments.progress import Progress
 from chainertrpo.experiments.run_folder import (
     describe_environment,
@@ -32,6 +29,7 @@ from chainertrpo.experiments.run_folder import (
     prepare_run_folder,
     read_table,
 )
+from chainertrpo.experiments.sharing import available_cores, default_num_envs
 from chainertrpo.experiments.signals import Interrupted
 from chainertrpo.experiments.tensorboard import TensorBoardLog
 from chainertrpo.experiments.training import (
@@ -63,6 +61,7 @@ __all__ = [
     "adapt",
     "available_cores",
     "check_env",
+    "default_num_envs",
     "describe_environment",
     "draw_learning_curve",
     "eval_performance",

@@ -1,8 +1,8 @@
-"""Parallel collection: worker processes, each with its own environment and actor.
+"""Parallel collection: environments, spread over worker processes that act for them.
 
 The actor (policy and normaliser in plain NumPy) goes out once an iteration, whole paths
 come back; there is no message per step.  What is collected depends on the seed and the
-number of workers only, never on timing.
+number of environments only: not on timing, nor on how many processes there are.
 """
 
 import multiprocessing
@@ -10,10 +10,10 @@ import multiprocessing.connection
 import sys
 import typing
 
+from chainertrpo._checks import whole
 from chainertrpo.data import Path
+from chainertrpo.experiments.sharing import available_cores, check_num_envs, share_out
 from chainertrpo.experiments.workers import Worker
-
-import numpy
 
 POLL_SECONDS = 0.5
 
@@ -24,12 +24,12 @@ class Collected(typing.NamedTuple):
     Attributes
     ----------
     paths : list of Path
-        By worker, in order.
+        By environment, in order.
     episodes : list of (int, float, int)
-        Episodes that ended: at which step of the iteration (counted over all workers),
-        return, length.
+        Episodes that ended: at which step of the iteration (counted over all
+        environments), return, length.
     state : list, optional
-        Where each worker's episodes are, for `Collector.restore`, if it was asked for.
+        Where each environment is, for `Collector.restore`, if it was asked for.
     """
 
     paths: typing.List[Path]
@@ -62,10 +62,13 @@ class Collector:
         ``make_env(seed)`` -> an environment with ``reset() -> obs`` and
         ``step(action) -> obs, reward, done, info``.  It is sent to the workers, so it is
         a function of a module or a ``functools.partial`` of one, not a lambda.
-    n_workers : int
-        Processes.
+    num_envs : int
+        Environments.
     seed : int
         Of the environments and of the actions.
+    workers : int, optional
+        Processes, at most one for each environment; by default one per core this process
+        may use.  Nothing that is collected depends on it.
     generation : int
         See `restart`; what the first episodes are seeded with.
     timeout : float
@@ -73,21 +76,25 @@ class Collector:
         waited for ten times as long: environments may compile.
     """
 
-    def __init__(self, make_env, n_workers, seed, *, generation=0, timeout=30.0):
-        if n_workers < 1:
-            raise ValueError(f"expected n_workers >= 1, got {n_workers}.")
-        self.n_workers, self.timeout = n_workers, timeout
+    def __init__(
+        self, make_env, num_envs, seed, *, workers=None, generation=0, timeout=30.0
+    ):
+        self.num_envs = whole("num_envs", num_envs, 1)
+        workers = available_cores() if workers is None else whole("workers", workers, 1)
+        self.timeout = timeout
         context = _context()
-        self._workers = []
+        self._workers, first = [], 0
         try:
-            for index in range(n_workers):
-                self._workers.append(Worker(context, make_env, index, seed, generation))
+            for index, n in enumerate(share_out(num_envs, min(workers, num_envs))):
+                envs, first = range(first, first + n), first + n
+                about = (envs, num_envs, seed, generation)
+                self._workers.append(Worker(context, make_env, index, *about))
         except BaseException:
             self.close()
             raise
 
     def restart(self, generation):
-        """Begin new episodes, seeded by the seed, the worker and this number.
+        """Begin new episodes, seeded by the seed, the environment and this number.
 
         After it nothing depends on what was before.
 
@@ -112,21 +119,17 @@ class Collector:
         actor : Actor
             Its ``features`` are taken.
         state : list
-            Of `Collected`; one item for each worker.
+            Of `Collected`; one item for each environment.
 
         Raises
         ------
         ValueError
-            It is that of another number of workers.
+            It is that of another number of environments.
         """
         self._check_open()
-        if len(state) != self.n_workers:
-            raise ValueError(
-                f"expected workers={len(state)}, as before, got {self.n_workers}: with "
-                "another number other data would be collected."
-            )
-        for worker, (arrays, about) in zip(self._workers, state):
-            worker.send(("restore", actor, arrays, about))
+        check_num_envs(len(state), self.num_envs)
+        for worker in self._workers:
+            worker.send(("restore", actor, [state[i] for i in worker.envs]))
 
     def collect(self, actor, n_steps, stop=lambda: False):
         """Take `n_steps` steps, shared out evenly: `begin` and `finish` at once.
@@ -149,7 +152,7 @@ class Collector:
         return self.finish(stop)
 
     def begin(self, actor, n_steps, keep=False):
-        """Have the workers take `n_steps` steps, and do not wait for them.
+        """Have the environments take `n_steps` steps, and do not wait for them.
 
         Episodes go on from one collection to the next; a path ends with each.
 
@@ -163,10 +166,9 @@ class Collector:
             Say where the episodes are at the end of it (`Collected.state`).
         """
         self._check_open()
-        self._n_steps = n_steps
-        shares = numpy.diff(numpy.linspace(0, n_steps, self.n_workers + 1).astype(int))
-        for worker, share in zip(self._workers, shares):
-            worker.send(("collect", actor, int(share), keep))
+        self._n_steps, shares = n_steps, share_out(n_steps, self.num_envs)
+        for worker in self._workers:
+            worker.send(("collect", actor, shares, keep))
 
     def finish(self, stop=lambda: False):
         """Wait for what was begun.
@@ -195,18 +197,18 @@ class Collector:
         if results is None:
             self.close()  # what is on its way belongs to nothing that follows
             return None
-        paths = [path for result in results for path in result[0]]
+        results = [of_one for result in results for of_one in result]
+        paths = [path for found, _, _ in results for path in found]
         episodes = [
-            (min((step - 1) * self.n_workers + i + 1, self._n_steps), total, length)
-            for i, result in enumerate(results)
-            for step, total, length in result[1]
+            (min((step - 1) * self.num_envs + i + 1, self._n_steps), total, length)
+            for i, (_, ended, _) in enumerate(results)
+            for step, total, length in ended
         ]
-        kept = [result[2] for result in results]
-        state = None if None in kept else kept
-        return Collected(paths, sorted(episodes), state)
+        kept = [state for _, _, state in results]
+        return Collected(paths, sorted(episodes), None if None in kept else kept)
 
     def _results(self, stop):
-        results = [None] * self.n_workers
+        results = [None] * len(self._workers)
         waiting = {worker.connection: i for i, worker in enumerate(self._workers)}
         while waiting:
             ready = multiprocessing.connection.wait(list(waiting), POLL_SECONDS)
@@ -236,3 +238,24 @@ class Collector:
 
     def __exit__(self, *_):
         self.close()
+
+
+def packed(state):
+    """What a checkpoint keeps of `Collected.state`: JSON, and arrays by name."""
+    arrays = {
+        f"{i}/{name}": array
+        for i, (arrays, _) in enumerate(state)
+        for name, array in arrays.items()
+    }
+    return [about for _, about in state], arrays
+
+
+def unpacked(state):
+    """What `Collector.restore` takes, from a checkpoint; None from an older version."""
+    if "collection" not in state:
+        return None
+    collection = [({}, about) for about in state["collection"]]
+    for name, array in state["arrays"].items():
+        i, _, name = name.partition("/")
+        collection[int(i)][0][name] = array
+    return collection

@@ -8,6 +8,7 @@ import os
 import time
 import typing
 
+from chainertrpo._checks import whole
 from chainertrpo._threads import single_blas_thread
 from chainertrpo.experiments.checkpoints import (
     load_checkpoint,
@@ -15,12 +16,18 @@ from chainertrpo.experiments.checkpoints import (
     remove_checkpoints,
     save_checkpoint,
 )
-from chainertrpo.experiments.collection import Collector
+from chainertrpo.experiments.collection import Collector, packed, unpacked
 from chainertrpo.experiments.endings import EndWatch
 from chainertrpo.experiments.envs import adapt_any
 from chainertrpo.experiments.evaluation import Evaluator
 from chainertrpo.experiments.hooks import closed_at_the_end, told_of_episodes
 from chainertrpo.experiments.ownership import TABLES, owned_folder, what_holds
+from chainertrpo.experiments.sharing import (
+    available_cores,
+    check_num_envs,
+    default_num_envs,
+    say_what_is_odd,
+)
 from chainertrpo.experiments.signals import Interrupted, deferred_signals
 from chainertrpo.experiments.training import save_or_say
 from chainertrpo.experiments.workers import WorkerError
@@ -35,6 +42,7 @@ def train_agent_parallel(
     steps: int,
     outdir: str,
     *,
+    num_envs: int | None = None,
     workers: int | None = None,
     seed: int = 0,
     eval_env: typing.Any = None,
@@ -53,15 +61,16 @@ def train_agent_parallel(
 ) -> None:
     """Train with worker processes that collect whole paths.
 
-    An iteration is ``agent.update_interval`` steps, shared out among the workers, and one
-    update.  As soon as the policy has been improved the workers begin the next one: the
+    An iteration is ``agent.update_interval`` steps, shared out among the environments, and
+    one update.  As soon as the policy has been improved the workers begin the next one: the
     value function is fitted, hooks are called and the agent is evaluated meanwhile.
 
-    What is learned does not depend on checkpoints.  With one go the state of everything
-    that goes on, running episodes among them: an environment is led back to where it was
-    by the actions it was given (see `Collector.restore`).  Therefore a run that is killed
-    at any moment and resumed ends with the same parameters, normaliser, optimiser state
-    and scores, bit for bit (the column ``elapsed`` apart), as one that was never killed.
+    What is learned depends neither on the number of workers nor on checkpoints.  With one
+    of these goes the state of everything that goes on, running episodes among them: an
+    environment is led back to where it was by the actions it was given (see
+    `Collector.restore`).  Therefore a run that is killed at any moment and resumed ends
+    with the same parameters, normaliser, optimiser state and scores, bit for bit (the
+    column ``elapsed`` apart), as one that was never killed.
 
     Parameters
     ----------
@@ -75,8 +84,12 @@ def train_agent_parallel(
         but not learned from, as in `train_agent`.
     outdir : str
         The run's folder.
+    num_envs : int, optional
+        Environments; by default as many as before, or `default_num_envs`.  Each is cut at
+        the end of a batch, so that many of them learn from short pieces of episodes.
     workers : int, optional
-        By default one per core this process may use, or as many as before.
+        Processes that step them, at most one for each; by default one per core this
+        process may use.
     seed : int
         Of environments and actions.
     eval_env : Env, optional
@@ -113,7 +126,7 @@ def train_agent_parallel(
     FolderInUseError, FolderHoldsRunError
         Another process trains in `outdir`, or another run is there.
     ValueError
-        `steps` are not one batch, or `workers` are not as many as before.
+        `steps` are not one batch, or `num_envs` are not as many as before.
     Interrupted
         SIGINT or SIGTERM came; the newest checkpoint can be resumed from.
     KeyboardInterrupt
@@ -128,6 +141,7 @@ def train_agent_parallel(
         run = _Run(agent, steps, outdir, eval_env, seed, checkpoint_interval, logger)
         run.begin(
             resume,
+            num_envs,
             workers,
             eval_n_steps,
             eval_n_episodes,
@@ -149,21 +163,25 @@ class _Run:
         self.seed, self.interval, self.logger = seed, interval, logger
         self.evaluator, self.signals = None, []
 
-    def begin(self, resume, workers, n_steps, n_episodes, interval, longest, keep_best):
+    def begin(
+        self,
+        resume,
+        num_envs,
+        workers,
+        n_steps,
+        n_episodes,
+        interval,
+        longest,
+        keep_best,
+    ):
         state = load_checkpoint(self.outdir, self.agent) if resume else None
         if resume and not state:
             _check_nothing_is_lost(self.outdir)
         self.t = state["t"] if state else 0
         self.episodes = state["episodes"] if state else 0
         self.resumed = state is not None
-        self.collection = _collection_of(state) if state else None
-        known = len(self.collection) if self.collection else None
-        self.workers = workers or known or available_cores()
-        if known not in (None, self.workers):
-            raise ValueError(
-                f"expected workers={known}, as before, got {self.workers}: with another "
-                "number other data would be collected."
-            )
+        self.collection = unpacked(state) if state else None
+        self._share(num_envs, workers)
         if (
             0 < self.steps < self.agent.update_interval
         ):  # 0: somebody only wants to save
@@ -189,6 +207,16 @@ class _Run:
             if state:
                 self.evaluator.set_state(state["evaluator"])
 
+    def _share(self, num_envs, workers):
+        known = len(self.collection) if self.collection else None
+        rows = self.agent.update_interval
+        default = known or default_num_envs(rows)
+        self.num_envs = default if num_envs is None else whole("num_envs", num_envs, 1)
+        if known:
+            check_num_envs(known, self.num_envs)
+        self.workers = workers or min(available_cores(), self.num_envs)
+        say_what_is_odd(self.num_envs, self.workers, rows, self.logger)
+
     def train(self, make_env, timeout, step_hooks, episode_hooks):
         agent = self.agent
         if self.resumed:
@@ -202,8 +230,9 @@ class _Run:
             try:
                 with Collector(
                     make_env,
-                    self.workers,
+                    self.num_envs,
                     self.seed,
+                    workers=self.workers,
                     # Earlier versions began all episodes anew at a checkpoint.
                     generation=0 if self.collection else self.t,
                     timeout=timeout,
@@ -231,7 +260,7 @@ class _Run:
     def _loop(self, collector, step_hooks, episode_hooks):
         agent, steps = self.agent, self.steps
         watch = EndWatch(
-            self.workers,
+            self.num_envs,
             self.interval * agent.update_interval,
             getattr(self.eval_env, "max_episode_steps", None),
             self.logger,
@@ -285,25 +314,9 @@ class _Run:
         }
         arrays = None
         if self.collection:
-            content["collection"] = [about for _, about in self.collection]
-            arrays = {
-                f"{i}/{name}": array
-                for i, (arrays, _) in enumerate(self.collection)
-                for name, array in arrays.items()
-            }
+            content["collection"], arrays = packed(self.collection)
         here = [n for n in TABLES if os.path.exists(os.path.join(self.outdir, n))]
         save_checkpoint(self.outdir, self.t, self.agent, content, here, arrays)
-
-
-def _collection_of(state):
-    """What `Collector.restore` takes, from a checkpoint; None from an older version."""
-    if "collection" not in state:
-        return None
-    collection = [({}, about) for about in state["collection"]]
-    for name, array in state["arrays"].items():
-        i, _, name = name.partition("/")
-        collection[int(i)][0][name] = array
-    return collection
 
 
 def _check_nothing_is_lost(outdir):
@@ -313,10 +326,3 @@ def _check_nothing_is_lost(outdir):
             f"{outdir}: expected a checkpoint to resume from, got none beside "
             f"{', '.join(found)}. A run without worker processes keeps none."
         )
-
-
-def available_cores():
-    """Return how many cores this process may use, at least 1."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -1,8 +1,8 @@
 """A worker process, both its sides: the parent's handle on it, and what runs in it.
 
-Messages go to it by a pipe: ``("restart", generation)`` and ``("restore", actor, arrays,
-about)``, which have no answer, and ``("collect", actor, n_steps, keep)``, answered by
-``("paths", paths, episodes, state)``; or by ``("error", traceback)``, after which it ends.
+Messages go to it by a pipe: ``("restart", generation)`` and ``("restore", actor,
+states)``, which have no answer, and ``("collect", actor, shares, keep)``, answered by
+``("paths", results)``; or by ``("error", traceback)``, after which it ends.
 """
 
 import contextlib
@@ -18,7 +18,15 @@ import threading
 import time
 import traceback
 
-from chainertrpo.experiments.episodes import ACTION_SIZE, STATE_SIZE, Episodes
+from chainertrpo.experiments.acting_together import Together
+from chainertrpo.experiments.episodes import (
+    NONE,
+    OWN_STEPS,
+    SIZE,
+    STATE_SIZE,
+    STEPS,
+    WHICH,
+)
 
 import numpy
 
@@ -38,12 +46,13 @@ class WorkerError(RuntimeError):
 
 
 class Worker:
-    """The parent's side of a worker process."""
+    """The parent's side of a worker process, with some of a collection's environments."""
 
-    def __init__(self, context, make_env, index, seed, generation):
-        self.index = index
+    def __init__(self, context, make_env, index, envs, num_envs, seed, generation):
+        self.index, self.envs = index, envs
         self.state = context.RawArray("d", STATE_SIZE)
-        self._seen, self._since = -1.0, time.monotonic()
+        self.state[WHICH] = NONE
+        self._seen, self._since = None, time.monotonic()
         # Where the worker writes its stack; it removes the name when it has opened it.
         handle, self._stack_path = tempfile.mkstemp(suffix=f".worker{index}")
         self._stack = os.fdopen(handle)
@@ -52,7 +61,7 @@ class Worker:
         self._outbox, self._send_error = queue.SimpleQueue(), None
         self._sender = threading.Thread(target=self._send_all, daemon=True)
         self._sender.start()
-        arguments = (child, make_env, index, seed, generation, self.state)
+        arguments = (child, make_env, envs, num_envs, seed, generation, self.state)
         self.process = context.Process(
             target=_work, args=(*arguments, self._stack_path), daemon=True
         )
@@ -72,7 +81,7 @@ class Worker:
 
     def send(self, message):
         """Send it, sooner or later."""
-        self._seen, self._since = -1.0, time.monotonic()
+        self._seen, self._since = None, time.monotonic()
         self._outbox.put(message)
 
     def _send_all(self):
@@ -91,7 +100,7 @@ class Worker:
         Returns
         -------
         list
-            What follows "paths" in it.
+            Of each of its environments, as `Together.collect`.
 
         Raises
         ------
@@ -104,19 +113,21 @@ class Worker:
             self._died()
         if kind == "error":
             raise WorkerError(
-                f"worker {self.index} raised in its environment, after {self._last()}:\n\n"
-                f"{content[0]}"
+                f"worker {self.index} raised {self._where()}:\n\n{content[0]}"
             )
-        return content
+        return content[0]
 
-    def _last(self):
-        size = int(self.state[1])
+    def _where(self):
+        which, size = int(self.state[WHICH]), int(self.state[SIZE])
+        where = "after " if which == NONE else f"in environment {which}, after "
         if not size:
-            return "no step"
-        action = ", ".join(
-            f"{x:.6g}" for x in self.state[2 : 2 + min(size, ACTION_SIZE)]
-        )
-        return f"{self.state[0]:.0f} steps, last action [{action}]"
+            return f"{where}no step"
+        action = ", ".join(f"{x:.6g}" for x in self.state[SIZE + 1 : SIZE + 1 + size])
+        return f"{where}{self._n_steps():.0f} steps, last action [{action}]"
+
+    def _n_steps(self):
+        # Of the environment that is being called, or of all.
+        return self.state[STEPS if self.state[WHICH] == NONE else OWN_STEPS]
 
     def _died(self):
         self.process.join(5)
@@ -126,11 +137,11 @@ class Worker:
             if code and code < 0
             else f"code {code}"
         )
-        began = int(self.state[1]) or not code or code < 0
+        began = int(self.state[STEPS] or self.state[SIZE]) or not code or code < 0
         hint = "" if began else AT_THE_START
         raise WorkerError(
-            f"worker {self.index} (process {self.process.pid}) died with {how}, after "
-            f"{self._last()}.{hint}\n{self._traceback()}"
+            f"worker {self.index} (process {self.process.pid}) died with {how} "
+            f"{self._where()}.{hint}\n{self._traceback()}"
         )
 
     def check_alive(self, timeout):
@@ -155,17 +166,18 @@ class Worker:
             ) from self._send_error
         if not self.process.is_alive() and not self.connection.poll():
             self._died()
-        now, steps = time.monotonic(), self.state[0]
-        if steps != self._seen:
-            self._seen, self._since = steps, now
-        limit = timeout if steps else 10 * timeout
+        now, steps = time.monotonic(), self.state[STEPS]
+        seen = steps, self.state[WHICH]
+        if seen != self._seen:
+            self._seen, self._since = seen, now
+        limit = timeout if self._n_steps() else 10 * timeout
         if now - self._since > limit:
             with contextlib.suppress(OSError, AttributeError):
                 os.kill(self.process.pid, signal.SIGUSR1)
                 time.sleep(0.5)  # faulthandler writes the stack
             raise WorkerError(
                 f"worker {self.index} (process {self.process.pid}) has hung for "
-                f"{limit:g} s, after {self._last()}.\n{self._traceback()}"
+                f"{limit:g} s {self._where()}.\n{self._traceback()}"
             )
 
     def _traceback(self):
@@ -242,7 +254,7 @@ def _die_with_parent():
         threading.Thread(target=wait, daemon=True).start()
 
 
-def _work(connection, make_env, index, seed, generation, state, stack_path):
+def _work(connection, make_env, envs, num_envs, seed, generation, state, stack_path):
     """The worker process."""
     _die_with_parent()
     for number in PARENT_SIGNALS:
@@ -255,7 +267,10 @@ def _work(connection, make_env, index, seed, generation, state, stack_path):
     faulthandler.enable(stack)
     if hasattr(faulthandler, "register"):
         faulthandler.register(signal.SIGUSR1, stack)
-    answer = _answers(make_env, seed, index, generation, numpy.frombuffer(state))
+    state = numpy.frombuffer(state)
+    answer = _answers(
+        lambda: Together(make_env, seed, envs, num_envs, state), generation
+    )
     next(answer)
     while True:
         try:
@@ -275,19 +290,16 @@ def _work(connection, make_env, index, seed, generation, state, stack_path):
             return
 
 
-def _answers(make_env, seed, index, generation, state):
+def _answers(make, generation):
     # A coroutine: a message is sent to it, and it yields the answer.
     message = yield
-    episodes = Episodes(make_env, seed, index, state)
-    episodes.restart(generation)
+    envs = make()
+    envs.restart(generation)
     while True:
         kind, *content = message
         if kind == "restart":
-            message = yield episodes.restart(*content)
+            message = yield envs.restart(*content)
         elif kind == "restore":
-            message = yield episodes.set_state(*content)
+            message = yield envs.restore(*content)
         else:
-            *call, keep = content
-            collected = episodes.collect(*call)
-            state = episodes.get_state() if keep else None
-            message = yield ("paths", *collected, state)
+            message = yield ("paths", envs.collect(*content))

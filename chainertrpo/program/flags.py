@@ -115,11 +115,18 @@ def make_parser(
         "faster (default)",
     )
     add(
-        "--workers",
         "--num-envs",
+        type=at_least(1),
+        metavar="E",
+        help="environments that share the steps of a batch (default: a power of two that "
+        "leaves 1,000 or more to each); what is learned depends on it",
+    )
+    add(
+        "--workers",
         type=at_least(0),
-        help="processes that collect (default: one per core); 0 steps the environment "
-        "in this process, as ChainerRL's train_agent does",
+        help="processes that step the environments (default: one per core), on which "
+        "nothing depends but time; 0 steps one environment in this process, as "
+        "ChainerRL's train_agent does",
     )
     group = parser.add_mutually_exclusive_group()
     what = (
@@ -212,6 +219,11 @@ def parse(parser, presets, argv=None):
         args.logger_level = logging.WARNING
     if args.workers is None:
         args.workers = 0 if args.render else available_cores()
+    if not args.workers and "num_envs" in args.given and args.num_envs > 1:
+        parser.error(
+            f"--num-envs {args.num_envs}: expected --workers 1 or more, without which one "
+            "environment is stepped"
+        )
     return args
 
 

@@ -115,6 +115,9 @@ def describe(agent, env, args):
     print(f"device        {agent.policy.device}")
     name = type(agent).__name__
     print(f"preset        {args.preset}: {name}, {agent.update_interval} steps a batch")
+    if not args.demo:
+        n = agent.update_interval // args.num_envs
+        print(f"environments  {args.num_envs}, {n} steps of a batch each")
     print(f"workers       {args.workers or 'none: this process steps the environment'}")
 
 

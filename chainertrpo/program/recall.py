@@ -12,6 +12,7 @@ MAY_CHANGE = {
     "log_interval",
     "max_load_bytes",
     "quiet",
+    "workers",  # nothing that is learned depends on it
 }
 
 
@@ -25,8 +26,9 @@ def check_given(args, saved):
             refused.append(f"--{name.replace('_', '-')} {value} (it was {was})")
     if refused:
         raise ValueError(
-            "expected no other flags than --steps with --resume, which goes on as the run "
-            f"was begun, got {', '.join(refused)}. Leave them out, or begin a new run."
+            "expected no other flags than --steps and --workers with --resume, which goes "
+            f"on as the run was begun, got {', '.join(refused)}. Leave them out, or "
+            "begin a new run."
         )
     if "steps" in args.given and args.steps < saved.get("steps", 0):
         raise ValueError(
@@ -45,13 +47,20 @@ def recall(args, presets):
     if args.resume:
         if not saved:
             raise FileNotFoundError(f"expected the folder of a run, got no {path}.")
+        # Each worker had one environment, before these were a setting of their own.
+        saved = {"num_envs": saved.get("workers"), **saved}
         check_given(args, saved)
         own = {"resume", "outdir", *(args.given & MAY_CHANGE)}
         for name in vars(args).keys() & saved.keys() - own:
             setattr(args, name, saved[name])
-        if not args.workers:
+        if not saved.get("workers"):
             raise BadFileError(
                 f"{folder}: a run with --workers 0 has no checkpoints to resume from."
+            )
+        if not args.workers:
+            raise ValueError(
+                "expected --workers 1 or more with --resume, got 0: a run without worker "
+                "processes keeps no checkpoints."
             )
     # What the preset was then; its name may stand for something else by now.
     own = args.preset is None or args.resume
@@ -70,6 +79,7 @@ def recall(args, presets):
 def check_config(path, saved):
     """Refuse a config.json that no run can have written."""
     kinds = {"settings": dict, "env": str, "preset": str, "steps": int, "workers": int}
+    kinds["num_envs"] = int
     kinds = {name: kind for name, kind in kinds.items() if isinstance(saved, dict)}
     wrong = [
         f"{name} {saved[name]!r}"[:80]

@@ -20,6 +20,7 @@ from chainertrpo.experiments import (
     Interrupted,
     Progress,
     WorkerError,
+    default_num_envs,
     draw_learning_curve,
     owned_folder,
     prepare_run_folder,
@@ -71,6 +72,11 @@ def train(args, build=build):
             f"expected --steps {agent.update_interval} or more, which is one batch of the "
             f"preset {args.preset}, got {args.steps}: nothing would be learned."
         )
+    if args.num_envs is None:
+        n = agent.update_interval
+        args.num_envs = default_num_envs(n) if args.workers else 1
+    if "workers" not in args.given:  # one per core, but none without an environment
+        args.workers = min(args.workers, args.num_envs)
     if args.resume:
         args.folder = args.resume
     else:
@@ -134,6 +140,7 @@ def train_in(args, env, agent, about):
                 make,
                 args.steps,
                 args.folder,
+                num_envs=args.num_envs,
                 workers=args.workers,
                 seed=args.seed,
                 checkpoint_interval=args.checkpoint_interval,
