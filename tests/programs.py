@@ -139,7 +139,8 @@ def become(job):
         file = os.open(job[name], os.O_WRONLY | os.O_CREAT)
         os.dup2(file, number)
         os.close(file)
-    sys.stdout = sys.__stdout__ = os.fdopen(1, "w", closefd=False)
+    lines = 1 if job["env"].get("PYTHONUNBUFFERED") else -1
+    sys.stdout = sys.__stdout__ = os.fdopen(1, "w", lines, closefd=False)
     sys.stderr = sys.__stderr__ = os.fdopen(2, "w", 1, closefd=False)
     os.chdir(job["cwd"])
     os.environ.clear()
