@@ -142,8 +142,8 @@ def array_device(gpu):
         import cupy
     except Exception as error:
         raise RuntimeError(
-            f"--gpu {gpu}: CuPy is installed but cannot be imported: {_line(error)}. A missing "
-            f"libcuda.so means that there is no NVIDIA driver. {remedy}"
+            f"--gpu {gpu}: CuPy is installed but cannot be imported: {_line(error)}. "
+            f"A missing libcuda.so means that there is no NVIDIA driver. {remedy}"
         ) from error
     if not chainer.backends.cuda.available:
         raise RuntimeError(
