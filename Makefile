@@ -6,6 +6,7 @@ ENV ?= Humanoid
 STEPS ?= 1000000
 ARGS ?=
 CUDA ?= cuda13
+SIMULATED ?=
 RUN = $(VENV)/bin/python
 
 # Chainer 7.8.1 is built from source and needs a setuptools that still has
@@ -14,7 +15,7 @@ export PIP_CONSTRAINT = build-constraints.txt
 export PIP_BUILD_CONSTRAINT = build-constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help train test test-gpu test-chainerrl test-chainerrl-own record-chainerrl lint wheel release clean
+.PHONY: help train test test-gpu bench-gpu test-chainerrl test-chainerrl-own record-chainerrl lint wheel release clean
 
 help: ## Show this.
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 18
@@ -34,8 +35,17 @@ $(VENV)/.gpu: $(VENV)/.ok
 	$(RUN) -m pip install -q -e '.[test,$(CUDA)]'
 	touch $@
 
-test-gpu: $(VENV)/.gpu ## Run the GPU tests: CUDA=cuda13 or cuda12.
+ifeq ($(SIMULATED),)
+test-gpu: $(VENV)/.gpu ## Run the GPU tests: CUDA=cuda13 or cuda12; SIMULATED=1 without a GPU.
 	$(RUN) -m pytest -m gpu $(ARGS)
+else # CuPy's rules on NumPy; kernels are compiled by g++
+test-gpu: $(VENV)/.ok
+	PYTHONPATH=$(CURDIR)/tests/cupy_on_cpu $(RUN) -W error -m pytest -m gpu \
+		-n auto --maxprocesses 4 --dist worksteal $(ARGS)
+endif
+
+bench-gpu: $(VENV)/.gpu ## Time products and updates on a GPU beside the CPU's.
+	$(RUN) benchmarks/gpu.py $(ARGS)
 
 .venv-chainerrl/.ok: tests/chainerrl/requirements.txt build-constraints.txt
 	$(PYTHON38) -m venv --clear .venv-chainerrl

@@ -52,8 +52,12 @@ setup(
     extras_require={
         "mujoco": MUJOCO,
         "box2d": BOX2D,
-        "cuda12": ["cupy-cuda12x>=12"],
-        # No CuPy for CUDA 13 has been built for older Pythons.
+        # CuPy 14 can bring the CUDA libraries; for older Pythons there is none, and none
+        # for CUDA 13.
+        "cuda12": [
+            "cupy-cuda12x[ctk]>=14; python_version >= '3.10'",
+            "cupy-cuda12x>=12; python_version < '3.10'",
+        ],
         "cuda13": ["cupy-cuda13x[ctk]>=14; python_version >= '3.10'"],
         "compare": COMPARE,
         "video": ["moviepy", "pygame"],

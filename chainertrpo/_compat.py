@@ -11,7 +11,9 @@ lack                             where
 ``chainer._environment_check``   imports ``pkg_resources`` (gone from setuptools 82) and
                                  ``numpy.distutils`` (warns from NumPy 1.23, gone from
                                  Python 3.12) only to check for very old systems
-cuDNN                            CuPy 14 has no cuDNN: Chainer warns at every import
+cuDNN                            CuPy 14 has none and 13 may lack its library: Chainer
+                                 warns.  Dense networks do not use it, so it is off;
+                                 ``CHAINER_CUDNN=1`` has it back
 NCCL                             CuPy without NCCL: Chainer warns at every import
 libraries that load when used    half of the time of importing Chainer went to
                                  libraries of functions that nobody may call
@@ -84,18 +86,8 @@ def _prepare():
         _restore_sctypes()
     if version >= (1, 23) or importlib.util.find_spec("pkg_resources") is None:
         _skip_environment_check()
-    if importlib.util.find_spec("cupy") and not _cupy_has_cudnn():
+    if importlib.util.find_spec("cupy"):
         os.environ.setdefault("CHAINER_CUDNN", "0")
-
-
-def _cupy_has_cudnn():
-    # find_spec("cupy.cuda.cudnn") would import CuPy; its folder answers without.
-    folder = importlib.util.find_spec("cupy").submodule_search_locations
-    return any(
-        name.startswith("cudnn")
-        for place in folder or ()
-        for name in os.listdir(os.path.join(place, "cuda"))
-    )
 
 
 def _forget_failed_import():
@@ -150,21 +142,22 @@ def array_device(gpu):
         import cupy
     except Exception as error:
         raise RuntimeError(
-            f"--gpu {gpu}: CuPy is installed but cannot be imported: {error}. A missing "
-            f"libcuda.so means that there is no NVIDIA driver. {remedy}"
+            f"--gpu {gpu}: CuPy is installed but cannot be imported: {_line(error)}. "
+            f"A missing libcuda.so means that there is no NVIDIA driver. {remedy}"
         ) from error
     if not chainer.backends.cuda.available:
         raise RuntimeError(
             f"--gpu {gpu}: CuPy {cupy.__version__} loads but a CUDA library it needs does "
-            f"not: {chainer.backends.cuda._resolution_error}. The extras [cuda12] and "
-            f"[cuda13] bring these libraries. {remedy}"
+            f"not: {_line(chainer.backends.cuda._resolution_error)}. From Python 3.10 on "
+            "the extras [cuda12] and [cuda13] bring these libraries; before, install the "
+            f"CUDA toolkit. {remedy}"
         )
     try:
         count = cupy.cuda.runtime.getDeviceCount()
     except cupy.cuda.runtime.CUDARuntimeError as error:
         raise RuntimeError(
             f"--gpu {gpu}: CuPy {cupy.__version__} is installed but the NVIDIA driver is "
-            f"missing, or too old for it: {error}. {remedy}"
+            f"missing, or too old for it: {_line(error)}. {remedy}"
         ) from error
     if gpu >= count:
         raise RuntimeError(
@@ -177,3 +170,7 @@ def array_device(gpu):
         1
     ).sum().item()  # a kernel compiles and runs, or the error comes from here
     return device
+
+
+def _line(error):
+    return " ".join(str(error).split()).rstrip(".")

@@ -104,3 +104,17 @@ def test_presets_refuse_what_they_do_not_know():
     with pytest.raises(ValueError, match="action_space"):
         make_gail_agent(*spaces, other)
     assert demos.environment["action_space"]["n"] == 3
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("discrete", [False, True])
+def test_a_clone_on_the_gpu_is_that_of_the_cpu(discrete):
+    agents, found = [make(discrete) for _ in range(2)], []
+    agents[1].policy.to_device("@cupy:0")
+    agents[1].vf.to_device("@cupy:0")
+    for agent in agents:
+        cloning = Cloning(epochs=3, batch_size=16)
+        found.append(clone_expert(agent, expert(discrete), cloning))
+    here, there = (chainer.backends.cuda.to_cpu(theta(agent)) for agent in agents)
+    np.testing.assert_allclose(there, here, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(*found, rtol=1e-3)

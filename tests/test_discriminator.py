@@ -267,3 +267,40 @@ def test_fit_every_and_order():
 def test_wrong_settings(settings, message):
     with pytest.raises(ValueError, match=message):
         Discriminator(demonstrations(), **settings)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("discrete", [True, False])
+@pytest.mark.parametrize("penalty", [0.0, 1.0])
+def test_a_fit_and_its_rewards_on_the_gpu_are_those_of_the_cpu(discrete, penalty):
+    made = [
+        Discriminator(
+            demonstrations(discrete, (40, 40)),
+            hidden_sizes=(16,),
+            gradient_penalty=penalty,
+            last_scale=1.0,
+            steps=3,
+            seed=3,
+        )
+        for _ in range(2)
+    ]
+    made[1].link.to_device("@cupy:0")
+    here, there = (one(agent_paths(discrete)) for one in made)
+    assert made[1].optimizer.t == 3 and made[1].link.xp is not np
+    for x, y in zip(here, there):
+        np.testing.assert_allclose(y.reward, x.reward, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(
+        made[1].last_report, made[0].last_report, rtol=1e-3, atol=1e-4
+    )
+
+
+def test_paths_are_judged_together():
+    """One forward pass for all of them, with the rewards that each has by itself."""
+    made = Discriminator(demonstrations(), hidden_sizes=(8,), last_scale=1.0)
+    paths, calls, logits = agent_paths(lengths=(3, 9, 1, 5)), [], made._logits
+    made._logits = lambda rows: (calls.append(len(rows)), logits(rows))[1]
+    together = made.relabel(paths)
+    assert calls == [18]
+    for path, x in zip(paths, together):
+        (alone,) = made.relabel([path])
+        np.testing.assert_allclose(x.reward, alone.reward, rtol=1e-5)

@@ -183,3 +183,17 @@ def test_what_does_not_fit_is_refused():
     )
     with pytest.raises(ValueError, match="action_space"):
         GAIL(agent, Discriminator(expert()), environment_header(other))
+
+
+@pytest.mark.gpu
+def test_an_iteration_on_the_gpu_is_that_of_the_cpu():
+    agents = [make(rewards=Discriminator(expert(), seed=1)) for _ in range(2)]
+    for link in (agents[1].policy, agents[1].vf, agents[1].rewards.link):
+        link.to_device("@cupy:0")
+    for agent in agents:
+        agent.update(some_paths(lengths=(50, 70)))
+        assert agent.last_step.accepted
+    links = zip(*([a.policy, a.vf, a.rewards.link] for a in agents))
+    for here, there in links:
+        found = chainer.backends.cuda.to_cpu(flatten(there))
+        np.testing.assert_allclose(found, flatten(here), rtol=1e-3, atol=1e-4)

@@ -114,10 +114,9 @@ def test_a_missing_gpu_is_named():
 
 
 @pytest.mark.gpu
-def test_gpu_device_and_one_too_many():
-    import cupy
-
-    count = cupy.cuda.runtime.getDeviceCount()
-    assert _compat.array_device(0).xp is cupy
+@pytest.mark.parametrize("xp", ["cupy"], indirect=True)
+def test_gpu_device_and_one_too_many(xp):
+    count = xp.cuda.runtime.getDeviceCount()
+    assert _compat.array_device(0).xp is xp
     with pytest.raises(RuntimeError, match="no such device"):
         _compat.array_device(count)

@@ -233,3 +233,31 @@ def test_policies_of_any_family(float64, rng, xp, build_family):
     file.seek(0)
     chainer.serializers.load_npz(file, other)
     assert (flatten(other) == flatten(policy)).all()
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_graphs_of_chunks_are_kept_where_they_fit(
+    monkeypatch, make_policy, make_batch, kept
+):
+    """Made once, or in every product; the product is the same, bit for bit."""
+    calls = []
+
+    class Counted(GaussianPolicy):
+        def forward(self, obs):
+            calls.append(len(obs))
+            return super().forward(obs)
+
+    policy, counted = make_policy("state_independent"), Counted(4, 2, (8, 6))
+    counted.copyparams(policy)
+    batch = make_batch(policy)
+    if not kept:
+        monkeypatch.setattr("chainertrpo.updates.model.KEEP_BYTES", 0)
+    values = Surrogate(), Curvature("hessian"), TrustRegion()
+    model = local_model(counted, batch, *values, 13)
+    calls.clear()
+    v = flatten(policy)
+    products = [model.product(v) for _ in range(3)]
+    assert calls == [13, 13, 13, 1] * (1 if kept else 3)
+    assert np.array_equal(products[0], products[1])
+    whole = local_model(policy, batch, *values).product(v)
+    np.testing.assert_allclose(products[2], whole, rtol=1e-4, atol=1e-5)

@@ -68,7 +68,8 @@ def test_outputs_and_tangents_are_those_of_complex_steps(made, activation):
     tangent = network.jvp(tape, views(dtheta, network.shapes))
     assert error(tangent, truth.imag / STEP) < 1e-12
     acted, _ = network.acting(views(theta, network.shapes))(x)
-    assert error(acted, out) == 0
+    # A GPU's kernel of a layer has a tanh of its own.
+    assert error(acted, out) <= (0 if isinstance(out, np.ndarray) else 1e-15)
 
 
 @every_activation

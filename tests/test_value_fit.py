@@ -210,6 +210,9 @@ def hook_of_a_parameter(vf, optimizer):
     vf.mlp[0].W.update_rule.add_hook(chainer.optimizer_hooks.WeightDecay(0.1))
 
 
+CLIP = chainer.optimizer_hooks.GradientClipping(0.01)
+
+
 def other_numbers(vf, optimizer):
     optimizer.alpha, optimizer.beta1, optimizer.beta2 = 0.01, 0.5, 0.9
     optimizer.eps, optimizer.eta = 0.1, 0.5
@@ -412,3 +415,32 @@ def test_a_loss_that_is_not_finite_is_an_error(rng, build, bad):
 def test_refuses_what_cannot_work(settings, message):
     with pytest.raises(ValueError, match=message):
         ValueFit(**settings)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("on_host", [True, False])
+@pytest.mark.parametrize("build", [ValueFunction, ScaledValueFunction])
+@pytest.mark.parametrize(
+    "change", [lambda vf, optimizer: None, other_numbers, with_hook(CLIP)]
+)
+def test_a_fit_on_the_gpu_is_that_of_the_cpu(float64, rng, build, on_host, change):
+    """Parameters, moments, counts and loss, twice; on the host too."""
+    import cupy
+
+    batch, results = some_batch(rng), []
+    for xp in (np, cupy):
+        vf, optimizer = value_function(build)
+        if xp is cupy:
+            vf.to_device("@cupy:0")
+        change(vf, optimizer)
+        data = batch._make(x if x is None else xp.asarray(x) for x in batch)
+        shuffle = np.random.default_rng(3)
+        fit = ValueFit(2, 16, on_host=on_host)
+        reports = [fit(vf, optimizer, data, shuffle) for _ in range(2)]
+        rules = [param.update_rule for _, param in sorted(vf.namedparams())]
+        assert all(isinstance(rule.state["m"], xp.ndarray) for rule in rules)
+        state = [rule.state[k] for rule in rules for k in "mv"]
+        found = [chainer.backends.cuda.to_cpu(flatten(x)) for x in (vf, state)]
+        results.append((*found, [r.loss for r in reports], optimizer.t))
+    for here, there in zip(*results):
+        np.testing.assert_allclose(there, here, rtol=1e-9, atol=1e-11)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import typing
 
+from chainertrpo.numerics.kernels import kernel
+
 import numpy
 from chainer import backend
 
@@ -94,39 +96,104 @@ def conjugate_gradient(
         r = b if x0 is None else b - product(x0)
         rr0 = rr = r.dot(r)
     usable, zero = xp.isfinite(rr), xp.zeros_like(b)
-    # Of whole vectors: on a GPU a kernel decides, on the host nothing need be copied.
-    pick = _pick if xp is numpy else xp.where
-    r = p = pick(usable, r, zero)
+    r = p = (_pick if xp is numpy else xp.where)(usable, r, zero)
     rr = xp.where(usable, rr, xp.zeros_like(rr))
     state = xp.where(usable, RUNNING, NONFINITE)
     state = xp.where((rr == 0) & usable, CONVERGED, state)
     count = xp.zeros_like(state)
+    advance = _advance if xp is numpy else _advance_on_device
+    now = _Iterate(x, r, p, rr, state, count)
     for _ in range(n_iter):
-        if (xp is numpy or tol is not None) and int(state) != RUNNING:
+        if (xp is numpy or tol is not None) and int(now.state) != RUNNING:
             break
-        z = product(p)
+        z = product(now.p)
         with numpy.errstate(over="ignore", invalid="ignore"):
-            curvature = p.dot(z)
-            running = state == RUNNING
-            finite = xp.isfinite(curvature)
-            good = running & finite & (curvature > 0)
-            steepness = xp.where(good, curvature + eps, 1)
-            alpha = xp.where(good, rr / steepness, 0).astype(b.dtype)
-            x_new = x + pick(good, alpha * p, zero)
-            r_new = r - alpha * pick(good, z, zero)
-            rr_new = r_new.dot(r_new)
-            # An overflow in this step leaves x as it was.
-            held = good & xp.isfinite(rr_new) & xp.isfinite(x_new.dot(x_new))
-            x, r = pick(held, x_new, x), pick(held, r_new, r)
-            beta = xp.where(held, rr_new / xp.where(rr > 0, rr, 1), 0).astype(b.dtype)
-            rr = xp.where(held, rr_new, rr)
-            p = pick(held, r + beta * p, zero)
-            count = count + held
-            limit = rr0 * floor if tol is None else xp.maximum(rr0 * floor, tol * tol)
-            state = xp.where(held & (rr <= limit), CONVERGED, state)
-            state = xp.where(running & (~finite | (good & ~held)), NONFINITE, state)
-            state = xp.where(running & finite & ~(curvature > 0), CURVATURE, state)
-    return Solution(x, int(count), float(xp.sqrt(rr)), REASONS[int(state)], r)
+            now = advance(now, z, rr0, floor, tol or 0.0, eps)
+    residual = float(xp.sqrt(now.rr))
+    return Solution(now.x, int(now.count), residual, REASONS[int(now.state)], now.r)
+
+
+class _Iterate(typing.NamedTuple):
+    """Between two products; rr, state and count are scalars where b is."""
+
+    x: typing.Any
+    r: typing.Any
+    p: typing.Any
+    rr: typing.Any
+    state: typing.Any
+    count: typing.Any
+
+
+def _advance(now, z, rr0, floor, tol, eps):
+    """One iteration with z = Ap, step by step: on the host."""
+    x, r, p, rr, state, count = now
+    zero, dtype = numpy.zeros_like(p), p.dtype
+    curvature = p.dot(z)
+    running = state == RUNNING
+    finite = numpy.isfinite(curvature)
+    good = running & finite & (curvature > 0)
+    steepness = numpy.where(good, curvature + eps, 1)
+    alpha = numpy.where(good, rr / steepness, 0).astype(dtype)
+    x_new = x + _pick(good, alpha * p, zero)
+    r_new = r - alpha * _pick(good, z, zero)
+    rr_new = r_new.dot(r_new)
+    # An overflow in this step leaves x as it was.
+    held = good & numpy.isfinite(rr_new) & numpy.isfinite(x_new.dot(x_new))
+    x, r = _pick(held, x_new, x), _pick(held, r_new, r)
+    beta = numpy.where(held, rr_new / numpy.where(rr > 0, rr, 1), 0).astype(dtype)
+    rr = numpy.where(held, rr_new, rr)
+    p = _pick(held, r + beta * p, zero)
+    limit = numpy.maximum(rr0 * floor, tol * tol)
+    state = numpy.where(held & (rr <= limit), CONVERGED, state)
+    state = numpy.where(running & (~finite | (good & ~held)), NONFINITE, state)
+    state = numpy.where(running & finite & ~(curvature > 0), CURVATURE, state)
+    return _Iterate(x, r, p, rr, state, count + held)
+
+
+def _advance_on_device(now, z, rr0, floor, tol, eps):
+    """The same by six launches: three products and the three kernels below."""
+    x, r, p, rr, state, count = now
+    xp = backend.get_array_module(p)
+    curvature = p.dot(z)
+    x_new, r_new = kernel(xp, *_TRY)(x, r, p, z, rr, curvature, state, eps)
+    rr_new, xx = r_new.dot(r_new), x_new.dot(x_new)
+    settled = kernel(xp, *_SETTLE)(
+        rr, rr_new, xx, curvature, rr0, floor, tol, state, count
+    )
+    rr, beta, state, count, held = settled
+    x, r, p = kernel(xp, *_TURN)(x, x_new, r, r_new, p, beta, held)
+    return _Iterate(x, r, p, rr, state, count)
+
+
+_GOOD = (
+    f"const bool running = state == {RUNNING}, finite = isfinite(curvature);"
+    "const bool good = running && finite && curvature > 0;"
+)
+_TRY = (
+    "T x, T r, T p, T z, T rr, T curvature, S state, T eps",
+    "T x_new, T r_new",
+    _GOOD + "const T alpha = good ? rr / (curvature + eps) : (T)0;"
+    "x_new = good ? x + alpha * p : x; r_new = good ? r - alpha * z : r;",
+    "cg_try",
+)
+_SETTLE = (
+    "T rr, T rr_new, T xx, T curvature, T rr0, T floor, T tol, S state, S count",
+    "T rr_next, T beta, S state_next, S count_next, bool held",
+    _GOOD + "held = good && isfinite(rr_new) && isfinite(xx);"
+    "beta = held ? rr_new / (rr > 0 ? rr : (T)1) : (T)0;"
+    "rr_next = held ? rr_new : rr; count_next = count + (held ? 1 : 0);"
+    "const T limit = max(rr0 * floor, tol * tol);"
+    f"state_next = !running ? state : !finite || (good && !held) ? {NONFINITE}"
+    f" : !good ? {CURVATURE} : rr_next <= limit ? {CONVERGED} : {RUNNING};",
+    "cg_settle",
+)
+_TURN = (
+    "T x, T x_new, T r, T r_new, T p, T beta, bool held",
+    "T x_next, T r_next, T p_next",
+    "x_next = held ? x_new : x; r_next = held ? r_new : r;"
+    "p_next = held ? r_new + beta * p : (T)0;",
+    "cg_turn",
+)
 
 
 def _pick(condition, one, other):

@@ -8,8 +8,10 @@ same bit for bit; the optimiser's own state is read before and written after.
 import math
 
 from chainertrpo.numerics import flatten, named_params, unflatten
+from chainertrpo.numerics.kernels import adam
 
 import chainer
+import numpy
 from chainer import backend
 
 _Clipping = chainer.optimizer_hooks.GradientClipping
@@ -93,6 +95,8 @@ class FlatAdam:
         What the optimiser was set up with.
     optimizer : chainer.optimizers.Adam
         One that `can_be_flat`; goes on from its state, and has the new one after `store`.
+    device : chainer.backend.Device, optional
+        Where the vectors are; by default that of the link.
 
     Attributes
     ----------
@@ -100,16 +104,18 @@ class FlatAdam:
         Parameters and room for their gradients by name: views, written in place.
     """
 
-    def __init__(self, link, optimizer):
+    def __init__(self, link, optimizer, device=None):
         self._optimizer, self._hp = optimizer, optimizer.hyperparam
+        self._send_back = link.device.send
+        send = (device or link.device).send
         self._params = named_params(link)
         self._rules = [param.update_rule for param in self._params.values()]
         for param, rule in zip(self._params.values(), self._rules):
             if rule.state is None:
                 rule._init_states(param)
-        self._theta = flatten(self._params.values())
-        self._m = flatten([rule.state["m"] for rule in self._rules])
-        self._v = flatten([rule.state["v"] for rule in self._rules])
+        moments = [[rule.state[k] for rule in self._rules] for k in "mv"]
+        vectors = map(flatten, (self._params.values(), *moments))
+        self._theta, self._m, self._v = map(send, vectors)
         self._xp = backend.get_array_module(self._theta)
         self._g, self._work = [self._xp.empty_like(self._theta) for _ in range(2)]
         self.value, self.grad = map(self.by_name, (self._theta, self._g))
@@ -133,6 +139,10 @@ class FlatAdam:
         eps = hp.eps
         for corrected in self._corrected:
             eps = corrected.at(self._t, hp.beta2)
+        if xp is not numpy:
+            rates = alpha, hp.beta1, hp.beta2, eps, hp.eta
+            adam(xp, self._theta, self._m, self._v, self._g, *rates)
+            return
         xp.subtract(self._g, self._m, out=work)
         work *= 1 - hp.beta1
         self._m += work
@@ -151,7 +161,8 @@ class FlatAdam:
     def store(self):
         """Write parameters and moments to the link and the optimiser."""
         like = self._params.values()
-        moved = zip(*(unflatten(x, like) for x in (self._theta, self._m, self._v)))
+        vectors = map(self._send_back, (self._theta, self._m, self._v))
+        moved = zip(*(unflatten(x, like) for x in vectors))
         for param, rule, (theta, m, v) in zip(like, self._rules, moved):
             param.array[...], rule.state["m"][...], rule.state["v"][...] = theta, m, v
             rule.t = self._t

@@ -220,7 +220,7 @@ class Discriminator:
         list of Path
             New ones; `paths` are as they were.
         """
-        rows = [self.encode(path.obs[:-1], path.action) for path in paths]
+        rows = [self._pairs(paths)]
         if self.absorbing_horizon:
             rows.append(self.encode.absorbing_row())
         paid = reward_of(self._logits(numpy.concatenate(rows)), self.reward)
@@ -255,9 +255,7 @@ class Discriminator:
         FloatingPointError
             The loss is not finite; the weights are those of the step before.
         """
-        agent = numpy.concatenate(
-            [self.encode(path.obs[:-1], path.action) for path in paths]
-        )
+        agent = self._pairs(paths)
         left = sum(self._absorbing_steps(len(p.reward), p.terminal) for p in paths)
         mass = numpy.array([left / len(agent), self._expert_absorbing])
         drawn = self._rng.integers(len(self._expert), size=len(agent))
@@ -350,6 +348,11 @@ class Discriminator:
             with chainer.no_backprop_mode():
                 out = self.link(x).array
         return chainer.backends.cuda.to_cpu(out)[:, 0]
+
+    def _pairs(self, paths):
+        """All pairs of paths, encoded."""
+        obs = numpy.concatenate([path.obs[:-1] for path in paths])
+        return self.encode(obs, numpy.concatenate([path.action for path in paths]))
 
     # Around it
 

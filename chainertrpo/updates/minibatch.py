@@ -26,7 +26,7 @@ import numpy
 _SQUARED = Squared()
 
 
-def descend(link, optimizer, batches, loss, before=None):
+def descend(link, optimizer, batches, loss, before=None, device=None):
     """Take one step of an optimiser a minibatch.
 
     Parameters
@@ -41,19 +41,22 @@ def descend(link, optimizer, batches, loss, before=None):
         (heads, minibatch) -> tuple of scalars on the device; pulls the heads.
     before : array, shape (P,), optional
         θ that ``head.old`` refers to; by default that of now.
+    device : chainer.backend.Device, optional
+        Where the steps are taken and what `loss` sees lies; by default that of the link.
+        Another is for links whose steps `are_written_out`, without constants.
 
     Returns
     -------
     list of tuple of float
         What `loss` returned, each before its step.
     """
-    descent = descent_of(link, optimizer, before)
+    descent = descent_of(link, optimizer, before, device)
     losses = []
     for batch in batches:
         losses.append(loss(descent.heads, batch))
         descent.step()
     descent.store()
-    return on_host(link.xp, losses)
+    return on_host((device or link.device).xp, losses)
 
 
 def on_host(xp, losses):
@@ -67,12 +70,17 @@ def on_host(xp, losses):
     return [tuple(flat[i : i + n]) for i in range(0, len(flat), n)]
 
 
-def descent_of(link, optimizer, before=None):
+def are_written_out(link, optimizer):
+    """Whether the steps of an optimiser are taken without Chainer."""
+    return bool(parts(link)) and can_be_flat(optimizer)
+
+
+def descent_of(link, optimizer, before=None, device=None):
     """The steps of an optimiser, written out where they can be.
 
     Parameters
     ----------
-    link, optimizer, before
+    link, optimizer, before, device
         As in `descend`.
 
     Returns
@@ -80,14 +88,14 @@ def descent_of(link, optimizer, before=None):
     object
         With ``heads``, ``step()`` and ``store()``.
     """
-    if parts(link) and can_be_flat(optimizer):
-        return _Closed(link, optimizer, before)
+    if are_written_out(link, optimizer):
+        return _Closed(link, optimizer, before, device)
     return _Graph(link, optimizer, before)
 
 
 class _Closed:
-    def __init__(self, link, optimizer, before):
-        self._adam = FlatAdam(link, optimizer)
+    def __init__(self, link, optimizer, before, device):
+        self._adam = FlatAdam(link, optimizer, device)
         before = flatten(link) if before is None else before
         then = self._adam.by_name(before)
         self.heads = [

@@ -21,12 +21,14 @@ from chainertrpo.numerics import (
 from chainertrpo.policies import parts
 from chainertrpo.policies.graph import look
 from chainertrpo.updates.compatible import score_product
-from chainertrpo.updates.linearized import Linearized, samples_of
+from chainertrpo.updates.linearized import KEEP_BYTES, Linearized, samples_of
 from chainertrpo.updates.objectives import max_kl, mean_entropy, mean_kl
 
 import chainer
 import chainer.functions as F
 from chainer import backend
+
+GRAPHS = 4  # a graph to differentiate again holds 1 to 3 times the forward pass
 
 
 class LocalModel(typing.NamedTuple):
@@ -267,7 +269,8 @@ def graph(policy, batch, objective, curvature, region, chunk_rows):
     Returns
     -------
     LocalModel
-        Chunks of rows are worked through one after the other.
+        Chunks of rows are worked through one after the other.  Their graphs are kept from
+        product to product as long as they fit into `KEEP_BYTES`.
     """
     rows, n = len(batch.obs), ranks.sum(len(batch.obs))
     slices = [slice(i, i + chunk_rows) for i in range(0, rows, chunk_rows)]
@@ -322,16 +325,44 @@ def graph(policy, batch, objective, curvature, region, chunk_rows):
 
 
 def _chunked_product(policy, build, batch, chunk_rows, params):
-    """Σ of the chunks' products; each chunk's graph is made anew and forgotten."""
+    """Σ of the chunks' products; graphs that are too much to keep are made anew."""
     n = ranks.sum(len(batch.obs))
+    left, kept = KEEP_BYTES, {}
+
+    def of_chunk(i):
+        nonlocal left
+        if i in kept:
+            return kept[i]
+        chunk = take(batch, slice(i, i + chunk_rows))
+        dist = look(policy, chunk.obs, chunk.mask)
+        share = len(chunk.obs) / n
+        found = share, build(dist, dist.copy(), params, chunk.action)
+        size = graph_bytes(dist.params) * GRAPHS
+        if size <= left:
+            left -= size
+            kept[i] = found
+        return found
 
     def product(v):
         total = 0
         for i in range(0, len(batch.obs), chunk_rows):
-            chunk = take(batch, slice(i, i + chunk_rows))
-            dist = look(policy, chunk.obs, chunk.mask)
-            share = len(chunk.obs) / n
-            total = total + share * build(dist, dist.copy(), params, chunk.action)(v)
+            share, one = of_chunk(i)
+            total = total + share * one(v)
         return ranks.sum(total)
 
     return product
+
+
+def graph_bytes(outputs):
+    """The bytes of the arrays behind outputs that backward passes still need."""
+    found, seen, todo = {}, set(), [y.node for y in outputs]
+    while todo:
+        node = todo.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if node.data is not None:
+            found[id(node.data)] = node.data.nbytes
+        if node.creator_node is not None:
+            todo += node.creator_node.inputs
+    return sum(found.values())

@@ -243,11 +243,11 @@ class NaturalStep:
         steps, kl, reason = 0, 0.0, ACCEPTED
         try:
             for _ in range(schedule.epochs):
-                order = rng.permutation(len(batch.obs))
+                order = policy.device.send(rng.permutation(len(batch.obs)))
                 size = min(schedule.rows, len(order))
                 for i in range(0, len(order) - size + 1, size):
-                    rows = policy.device.send(order[i : i + size])
-                    reason = self._minibatch(policy, take(batch, rows), rng)
+                    part = take(batch, order[i : i + size])
+                    reason = self._minibatch(policy, part, rng)
                     if reason not in (ACCEPTED, "zero_gradient"):
                         break
                     steps += reason == ACCEPTED

@@ -9,11 +9,16 @@ from chainertrpo._checks import whole
 from chainertrpo._renamed import renamed_function
 from chainertrpo._threads import single_blas_thread
 from chainertrpo.data.pieces import minibatches
+from chainertrpo.numerics.kernels import gather
 from chainertrpo.updates.gradient import remember
-from chainertrpo.updates.minibatch import descend
+from chainertrpo.updates.minibatch import are_written_out, descend
 from chainertrpo.updates.target import check_target
 
+import chainer
 import numpy
+
+# A minibatch of so many weights times rows takes the host no longer than 20 launches.
+ON_HOST = 1_000_000
 
 
 class FitReport(typing.NamedTuple):
@@ -97,10 +102,15 @@ class ValueFit:
         Passes over the batch.
     batch_size : int or None
         Rows a minibatch; None takes them all.
+    on_host : bool or None
+        Where V is on a GPU: fit it on the host, where a step of a small network takes less
+        time than launching its kernels.  None does so up to `ON_HOST` weights times rows
+        a minibatch (docs/gpu.md).  Links and optimisers of others stay where they are.
     """
 
     epochs: int = 3
     batch_size: typing.Optional[int] = 64
+    on_host: typing.Optional[bool] = None
 
     def __post_init__(self):
         """Raise a ValueError for values that cannot work."""  # noqa: DOC501
@@ -139,29 +149,37 @@ class ValueFit:
         """
         size = self.batch_size or len(batch.obs)
         rows = minibatches(len(batch.obs), size, self.epochs, rng)
-        rows = vf.device.send(rows)
+        device = self._device(vf, optimizer, size)
+        rows, obs = device.send((rows, batch.obs))
         restore = remember(optimizer)
         try:
             with with_target_stats(vf, batch.value_target) as target:
                 # What is not finite is an error below.
                 with numpy.errstate(over="ignore", invalid="ignore"):
-                    losses = descend(
-                        vf, optimizer, rows, regression(batch.obs, target[:, None])
-                    )
+                    loss = regression(obs, device.send(target[:, None]))
+                    losses = descend(vf, optimizer, rows, loss, device=device)
                 loss = finite(sum(x for (x,) in losses) / max(len(losses), 1))
         except BaseException:
             restore()
             raise
         return FitReport(len(losses), loss)
 
+    def _device(self, vf, optimizer, size):
+        """Where the steps are taken."""
+        if vf.xp is numpy or not are_written_out(vf, optimizer):
+            return vf.device
+        weights = sum(param.size for param in vf.params())
+        small = weights * size <= ON_HOST
+        host = small if self.on_host is None else self.on_host
+        return chainer.get_device("@numpy") if host else vf.device
+
 
 def regression(obs, target, mask=None):
     """The loss −E[log p(target)] of minibatches, for `descend`."""
 
     def loss(heads, rows):
-        head, wanted = heads[0], target.take(rows, axis=0)
-        valid = None if mask is None else mask.take(rows, axis=0)
-        head.at(obs.take(rows, axis=0), valid)
+        head, (seen, wanted, valid) = heads[0], gather((obs, target, mask), rows)
+        head.at(seen, valid)
         share = -1 / len(rows)
         loss = head.sum_log_prob(wanted) * share
         head.pull(wanted, by_log_prob=share)
