@@ -23,6 +23,7 @@ from chainertrpo.experiments.packages import (
     resolve,
 )
 from chainertrpo.experiments.seeing import action_masks, check_spaces, seen_of
+from chainertrpo.experiments.video import follow
 
 import numpy
 
@@ -319,6 +320,8 @@ def make_env(
             f"{full_id} of {module.__name__} {module.__version__} cannot be made: "
             f"{error} {remedy(error, full_id)}"
         ) from error
+    if render_mode == "rgb_array":
+        follow(env)
     steps, why_not = None, "not asked for"
     if lean and render_mode is None:
         steps, why_not = lean_steps(env)

@@ -215,3 +215,24 @@ def _changed(last, frame):
     bottom = len(rows) - int(rows[::-1].argmax())
     right = len(columns) - int(columns[::-1].argmax())
     return left, top, frame[top:bottom, left:right]
+
+
+def follow(env):
+    """Let the pictures of a MuJoCo task follow its walker, where its model has a camera.
+
+    gymnasium 1.4 takes a camera that stays where the episode began.
+
+    Parameters
+    ----------
+    env : object
+        Of gymnasium or gym, made with ``render_mode="rgb_array"``.
+    """
+    renderer = getattr(env.unwrapped, "mujoco_renderer", None)
+    if renderer is None:
+        return
+    import mujoco
+
+    kind = mujoco.mjtObj.mjOBJ_CAMERA
+    camera = mujoco.mj_name2id(env.unwrapped.model, kind, "track")
+    if camera != -1:
+        renderer.camera_id = camera

@@ -71,7 +71,7 @@ def draw(task):
         label = "PFRL 0.4, two seeds, training" if i == 0 else None
         axes.plot([t, t], [low, high], color="0.2", lw=5, alpha=0.5, label=label)
     n = config["eval_n_runs"]
-    title = f"TRPO on {config['env']}; dots: mean of {n} evaluations; lines: training"
+    title = f"TRPO on {config['env']}; dots: means of {n} episodes; lines: training"
     axes.set_title(title, fontsize=9)
     axes.set_xlabel("environment steps")
     axes.set_ylabel("return of an episode")
