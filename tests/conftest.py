@@ -130,3 +130,8 @@ def make_batch():
         return Batch(obs, action, log_prob, scale * normal(n), normal(n), normal(n))
 
     return make
+
+
+def pytest_collection_modifyitems(items):
+    """The longest first: then none of several processes works alone at the end."""
+    items.sort(key=lambda item: item.path.name != "test_notebooks.py")

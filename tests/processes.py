@@ -64,7 +64,7 @@ class Marked:
 
     def end(self):
         """The exit status and the rest of the output."""
-        output, _ = self.process.communicate(timeout=LONG / 2)
+        output, _ = self.process.communicate(timeout=LONG)
         return self.process.returncode, output
 
     def alive(self):

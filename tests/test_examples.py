@@ -115,6 +115,9 @@ def test_ppo_with_bounds_and_decay_then_demo(tmp_path):
 
 
 CHARGING = """
+import importlib
+import importlib.util
+
 import numpy
 
 name = "gymnasium" if importlib.util.find_spec("gymnasium") else "gym"

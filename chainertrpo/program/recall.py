@@ -79,7 +79,7 @@ def recall(args, presets):
 def check_config(path, saved):
     """Refuse a config.json that no run can have written."""
     kinds = {"settings": dict, "env": str, "preset": str, "steps": int, "workers": int}
-    kinds["num_envs"] = int
+    kinds["num_envs"] = (int, type(None))  # None: nothing was trained
     kinds = {name: kind for name, kind in kinds.items() if isinstance(saved, dict)}
     wrong = [
         f"{name} {saved[name]!r}"[:80]
