@@ -1,6 +1,7 @@
 """Images as observations: a small convolutional encoder, through Chainer's links."""
 
-from chainertrpo.policies.models import INITIALIZERS, MLP
+from chainertrpo._checks import one_of
+from chainertrpo.policies.models import CORES, INITIALIZERS, MLP
 
 import chainer
 import chainer.functions as F
@@ -76,7 +77,7 @@ class ImageMLP(chainer.Chain):
         return self.mlp(F.reshape(x, (len(x), -1)))
 
 
-def network_for(obs_size, widths, **settings):
+def network_for(obs_size, widths, core=None, core_size=None, **settings):
     """Make the link between observations and outputs.
 
     Parameters
@@ -85,13 +86,35 @@ def network_for(obs_size, widths, **settings):
         S, or the shape of an image, (H, W, C).
     widths : sequence of int
         Of hidden layers and outputs.
+    core : str or None
+        A key of `CORES`: what remembers; None: nothing.
+    core_size : int, optional
+        Width of the hidden state, by default 64.
     **settings
         Of `MLP`.
 
     Returns
     -------
-    MLP or ImageMLP
+    MLP, ImageMLP or RecurrentMLP
         Its item −1 is the last layer.
+
+    Raises
+    ------
+    ValueError
+        Another core, one for images, or a `core_size` without one.
     """
-    cls = ImageMLP if numpy.ndim(obs_size) else MLP
-    return cls((obs_size, *widths), **settings)
+    sizes = obs_size, *widths
+    if core is None and core_size is not None:
+        raise ValueError(
+            f"expected a core with core_size={core_size}, got None. Set core='gru', or "
+            "leave core_size out."
+        )
+    if core is None:
+        return (ImageMLP if numpy.ndim(obs_size) else MLP)(sizes, **settings)
+    one_of("core", core, CORES)
+    if numpy.ndim(obs_size):
+        raise ValueError(
+            f"expected observations in columns with core={core!r}, got images of shape "
+            f"{obs_size}. Give features of them with phi, or leave the core out."
+        )
+    return CORES[core](sizes, core_size=64 if core_size is None else core_size, **settings)

@@ -2,7 +2,8 @@
 
 A network turns rows into rows.  Rows are in order of time, path after path; path i begins
 at row starts[i] with the hidden state carry[i], which is a constant to the derivatives.
-A network without memory looks at neither and gives the carry back as it came.
+A network without memory looks at neither and gives the carry back as it came; one with
+it is in `recurrent`, and networks in a row are in `chain`.
 
     out, tape, carry = network.forward(theta, x, carry, starts)
     dout = network.jvp(tape, dtheta)            the forward tangent J·θ̇
@@ -152,7 +153,7 @@ class Room:
     """
 
     def __init__(self, rows=0):
-        self.rows, self._arrays = rows, {}
+        self.rows, self._arrays, self._rooms = rows, {}, {}
 
     def __call__(self, use, like, columns):
         """An array of `columns` and as many rows as `like`, or None for a new one."""
@@ -164,12 +165,16 @@ class Room:
             self._arrays[use] = xp.empty((self.rows, columns), like.dtype)
         return self._arrays[use][:n]
 
+    def __getitem__(self, name):
+        """A room of its own, for one of several networks that work in this one."""
+        return self._rooms.setdefault(name, Room(self.rows))
 
-_NO_ROOM = Room()
+
+NO_ROOM = Room()
 
 
 class MLP:
-    """hᵢ = φ(aᵢ), aᵢ = hᵢ₋₁Wᵢᵀ + bᵢ; the last layer without φ.
+    """hᵢ = φ(aᵢ), aᵢ = hᵢ₋₁Wᵢᵀ + bᵢ; the last layer without φ, but where `squash`.
 
     Derivatives: ȧᵢ = ḣᵢ₋₁Wᵢᵀ + hᵢ₋₁Ẇᵢᵀ + ḃᵢ, ḣᵢ = φ'(aᵢ)ȧᵢ;  W̄ᵢ = āᵢᵀhᵢ₋₁, b̄ᵢ = Σāᵢ,
     āᵢ₋₁ = φ'(aᵢ₋₁)(āᵢWᵢ).
@@ -182,6 +187,8 @@ class MLP:
         Input, hidden and output widths.
     activation : str
         A key of `ACTIVATIONS`.
+    squash : bool
+        Whether φ follows the last layer too: another network takes its outputs.
 
     Attributes
     ----------
@@ -195,7 +202,7 @@ class MLP:
 
     carry_size = 0
 
-    def __init__(self, name, sizes, activation="tanh"):
+    def __init__(self, name, sizes, activation="tanh", squash=False):
         if len(sizes) < 2 or min(sizes) < 1:
             raise ValueError(f"expected positive layer widths, got {tuple(sizes)}.")
         if activation not in ACTIVATIONS:
@@ -211,11 +218,12 @@ class MLP:
         self.shapes = {}
         for (w, b), n_in, n_out in zip(self.layers, sizes, sizes[1:]):
             self.shapes.update({w: (n_out, n_in), b: (n_out,)})
-        self.kept_columns = 2 * sum(self.sizes[1:-1])
+        self.squash = squash
+        self.kept_columns = 2 * sum(self.sizes[1:-1]) + squash * self.width
 
     def named(self, name):
         """The same network, whose parameters' names begin with `name`."""
-        return MLP(name, self.sizes, self.activation)
+        return MLP(name, self.sizes, self.activation, self.squash)
 
     def forward(self, theta, x, carry=None, starts=None, keep=True):
         """Run rows through the layers; the tape is None unless `keep`."""
@@ -235,6 +243,10 @@ class MLP:
         tape.append((theta[w], x, slope))
         out = x.dot(theta[w].T)
         out += theta[b]
+        if self.squash:
+            a = out
+            out = phi.apply(xp, a, a if phi.from_h or not keep else None)
+            tape.append(phi.slope(xp, a, out) if keep else None)
         return out, tape if keep else None, carry
 
     def acting(self, theta):
@@ -242,6 +254,7 @@ class MLP:
         layers = [(theta[w].T, theta[b]) for w, b in self.layers]
         xp, apply = functions(layers[0][1]), ACTIVATIONS[self.activation].apply
         hidden, (w_last, b_last) = layers[:-1], layers[-1]
+        squash = self.squash
 
         def step(x, carry=None):
             for w, b in hidden:
@@ -250,7 +263,7 @@ class MLP:
                 x = apply(xp, x, x)
             x = x.dot(w_last)
             x += b_last
-            return x, carry
+            return apply(xp, x, x) if squash else x, carry
 
         return step
 
@@ -260,33 +273,38 @@ class MLP:
         phi = ACTIVATIONS[self.activation].graph
         for w, b in hidden:
             x = phi(F.linear(x, theta[w], theta[b]))
-        return F.linear(x, theta[last[0]], theta[last[1]])
+        x = F.linear(x, theta[last[0]], theta[last[1]])
+        return phi(x) if self.squash else x
 
-    def jvp(self, tape, dtheta, room=_NO_ROOM):
-        """J·θ̇, an array of the shape of the output."""
-        xp, t = functions(tape[0][1]), None
+    def jvp(self, tape, dtheta, room=NO_ROOM, dx=None):
+        """J·θ̇, an array of the shape of the output; with ẋ of the inputs where given."""
+        xp, t = functions(tape[0][1]), dx
         for i, ((w, b), (weight, x, slope)) in enumerate(zip(self.layers, tape)):
             n = len(weight)
             a = xp.dot(x, dtheta[w].T, out=room(("jvp", i), x, n))
             if t is not None:
-                t *= slope
+                if slope is not None:
+                    t *= slope
                 a += xp.dot(t, weight.T, out=room(("through", i), x, n))
             a += dtheta[b]
             t = a
+        if self.squash:
+            t *= tape[-1]
         return t
 
-    def vjp(self, tape, dout, into, room=_NO_ROOM):
-        """Jᵀ·dout, written to `into`."""
+    def vjp(self, tape, dout, into, room=NO_ROOM, by_x=False):
+        """Jᵀ·dout, written to `into`; returns that of the inputs if it is asked for."""
         xp = functions(dout)
         ones = xp.ones(len(dout), dout.dtype)
         for i, delta, x in self._back(tape, dout, room):
             w, b = self.layers[i]
             xp.dot(delta.T, x, out=into[w])
             xp.dot(ones, delta, out=into[b])  # Σ, several times faster than a sum
+        return delta.dot(tape[0][0]) if by_x else None
 
     def scores(self, tape, dout):
         """(āᵢ, hᵢ₋₁) by layer: a row's part of Jᵀ·dout is āᵢᵀhᵢ₋₁ for Wᵢ and āᵢ for bᵢ."""
-        return [(delta, x) for _, delta, x in self._back(tape, dout, _NO_ROOM)][::-1]
+        return [(delta, x) for _, delta, x in self._back(tape, dout, NO_ROOM)][::-1]
 
     def input_gradient(self, theta, x):
         """∂(Σ out)/∂x of each row, and what takes its derivative by θ.
@@ -348,7 +366,9 @@ class MLP:
 
     def _back(self, tape, dout, room):
         xp = functions(dout)
-        for i in range(len(tape) - 1, -1, -1):
+        if self.squash:
+            dout = xp.multiply(dout, tape[-1], out=room("squash", dout, self.width))
+        for i in range(len(self.layers) - 1, -1, -1):
             weight, x, slope = tape[i]
             yield i, dout, x
             if slope is not None:

@@ -13,7 +13,7 @@ from chainertrpo.data.spaces import Space
 from chainertrpo.policies.graph import Distribution, LinkOnHost
 from chainertrpo.policies.heads import head_for
 from chainertrpo.policies.images import network_for
-from chainertrpo.policies.models import MLP
+from chainertrpo.policies.models import MLP, RecurrentMLP
 
 import chainer
 import numpy
@@ -157,8 +157,9 @@ class Policy(chainer.Chain):
             self.add_persistent(name, x)
         network = getattr(mlp, "network", None)
         self._network = network and network.named("/mlp")
+        self.carry_size: int = getattr(network, "carry_size", 0)
 
-    def forward(self, obs, mask=None):
+    def forward(self, obs, mask=None, carry=None, starts=None):
         """Return the distribution of actions.
 
         Parameters
@@ -167,13 +168,29 @@ class Policy(chainer.Chain):
             Observations, normalised if the agent normalises.
         mask : array of bool, shape (N, M), optional
             What can be chosen in each state; see `chainertrpo.policies.families.masked`.
+        carry : array, shape (K, C), optional
+            With memory: the hidden state before each path, zero at an episode's start.
+        starts : numpy.ndarray of int, shape (K,), optional
+            With memory: in which rows paths begin.
 
         Returns
         -------
         Distribution
             Over actions, with ChainerRL's six names.
+
+        Raises
+        ------
+        ValueError
+            A policy with memory got no carry or no starts.
         """
-        return self.distribution(self.mlp(obs), mask)
+        memory = (carry, starts) if self.carry_size else ()
+        if any(x is None for x in memory):
+            raise ValueError(
+                "expected policy(obs, mask, carry, starts) of a policy with memory, got no "
+                f"carry or no starts. carry (K, {self.carry_size}) is zero at an "
+                "episode's start; starts (K,) says in which rows paths begin."
+            )
+        return self.distribution(self.mlp(obs, *memory), mask)
 
     def distribution(self, out, mask=None):
         """Return the distribution that outputs of the network stand for.
@@ -200,7 +217,11 @@ class Policy(chainer.Chain):
     def parts(self):
         """The policy written out; empty if a subclass computes something else."""
         own = computes_as(self, Policy, "forward", "distribution", "__call__")
-        if not own or not computes_as(self.mlp, MLP, "forward", "__call__"):
+        if not own or not any(
+            isinstance(self.mlp, cls)
+            and computes_as(self.mlp, cls, "forward", "__call__")
+            for cls in (MLP, RecurrentMLP)
+        ):
             return ()
         return (Part("", self._network, self.family, self._given()),)
 
@@ -224,6 +245,15 @@ class SpacePolicy(Policy):
     activation, init, hidden_scale, last_scale, seed
         As in `MLP`; a small last layer makes the initial mean nearly 0, and choices nearly
         uniform.
+    core : str or None
+        What it remembers with: ``gru``, behind the hidden layers; None: nothing.
+    core_size : int, optional
+        Width of the hidden state, by default 64.
+
+    Attributes
+    ----------
+    carry_size : int
+        C: the width of what it remembers; 0 without memory.
     """
 
     def __init__(
@@ -240,6 +270,8 @@ class SpacePolicy(Policy):
         hidden_scale: float = 1.0,
         last_scale: float = 0.01,
         seed: int | None = None,
+        core: str | None = None,
+        core_size: int | None = None,
     ) -> None:
         head = head_for(
             action_space,
@@ -250,6 +282,8 @@ class SpacePolicy(Policy):
         mlp = network_for(
             obs_size,
             (*hidden_sizes, head.family.width),
+            core=core,
+            core_size=core_size,
             activation=activation,
             init=init,
             hidden_scale=hidden_scale,
