@@ -68,20 +68,20 @@ def by_rows(part, theta, x, h):
 
 
 def plain(network, flat, x, carry):
-    """Row after row of path after path: outputs, and hidden states before and after."""
+    """Row after row of path after path: outputs, hidden states after rows and paths."""
     theta = views(flat, network.shapes)
     parts = getattr(network, "parts", [network])
     sizes = [part.carry_size for part in parts]
-    out, before, after = [], [], []
+    out, states, after = [], [], []
     for start, length, h in zip(STARTS, LENGTHS, carry):
         hs = np.split(h, np.cumsum(sizes)[:-1])
         for row in x[start : start + length]:
-            before.append(np.concatenate(hs))
             for i, part in enumerate(parts):
                 row, hs[i] = by_rows(part, theta, row, hs[i])
             out.append(row)
+            states.append(np.concatenate(hs))
         after.append(np.concatenate(hs))
-    return np.array(out), np.array(before), np.array(after)
+    return np.array(out), np.array(states), np.array(after)
 
 
 def error(found, truth):
@@ -108,7 +108,7 @@ def test_outputs_and_tangents_are_those_of_loops_over_rows(made, name):
     network, theta, dtheta, x, carry = made(name)
     out, tape, after = network.forward(views(theta, network.shapes), x, carry, STARTS)
     there = to_cpu(theta) + 1j * STEP * to_cpu(dtheta)
-    truth, before, last = plain(network, there, to_cpu(x), to_cpu(carry))
+    truth, states, last = plain(network, there, to_cpu(x), to_cpu(carry))
     assert error(out, truth.real) < 1e-14
     assert error(after, last.real) < 1e-14
     tangent = network.jvp(tape, views(dtheta, network.shapes))
@@ -119,7 +119,7 @@ def test_outputs_and_tangents_are_those_of_loops_over_rows(made, name):
     assert nothing is None and error(again, out) == 0
     if network.carry_size and name != "gru":
         found = network.states(views(theta, network.shapes), x, carry, STARTS)
-        assert error(found, before.real) < 1e-14
+        assert error(found, states.real) < 1e-14
 
 
 @every_network

@@ -4,6 +4,7 @@ import dataclasses
 import typing
 
 from chainertrpo._checks import at_least, one_of, whole
+from chainertrpo.agents.memory import Memory
 from chainertrpo.data import (
     SCALES,
     Batch,
@@ -128,6 +129,12 @@ def make_batch(
     dtype = next((p.dtype for p in vf.params() if p.array is not None), numpy.float32)
     log_prob, entropy, obs = [], [], []  # of the steps, on the device
     value, advantage, returns = [], [], []
+    memory = Memory(policy, paths, send)
+    if memory.size and estimation.pad_to is not None:
+        raise ValueError(
+            f"expected pad_to=None of a policy with memory, got {estimation.pad_to}: what "
+            "it would remember of rows that nobody saw is not defined. Leave it out."
+        )
     learns = normalizer is not None and estimation.normalizer_learns
     if learns == "before_log_prob":
         _learn(normalizer, paths)
@@ -140,13 +147,14 @@ def make_batch(
         for group in _groups(paths):
             raw, taken = _rows(group)
             seen = send(raw if actor.normalize is None else actor.normalize(raw))
-            v = _values(vf, seen)
+            v = _values(vf, memory.beside(seen, group, taken))
             seen = seen[send(taken)]
             if learns == "before_log_prob":
                 seen = send(chainer.as_array(normalizer(raw[taken], update=False)))
             rows = slice(start, start + len(seen))
             start = rows.stop
-            before = said(policy, seen, None if mask is None else mask[rows])
+            own = None if mask is None else mask[rows]
+            before = said(policy, seen, own, memory=memory.of(group))
             log_prob.append(before.log_prob(action[rows]))
             entropy.append(_to_host(before.entropy()))
             if learns != "before_step":  # the update sees the same
@@ -190,6 +198,7 @@ def make_batch(
         send(target),
         send(value),
         mask,
+        *memory.columns(),
     )
     variance = numpy.var(target)
     explained = (

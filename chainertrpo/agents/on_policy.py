@@ -345,6 +345,7 @@ class OnPolicyAgent:
         improved()
         if self.obs_normalizer is not None and self.estimation.learns_after_step:
             batch = renormalized(batch, paths, self.obs_normalizer, self.vf.device)
+        batch = batch.for_values()
         self.last_fit = self.value_step(self.vf, self.vf_optimizer, batch, rng)
         self.record(predictions, self.last_step, self.last_fit)
 

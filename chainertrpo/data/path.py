@@ -2,6 +2,8 @@
 
 import typing
 
+from chainertrpo.numerics.functions import functions
+
 import numpy
 
 
@@ -77,6 +79,12 @@ class Batch(typing.NamedTuple):
         V(s) before the update; only a clipped value loss needs it.
     mask : array of bool, shape (N, …), or None
         The valid actions of each step; None where all are.
+    starts : numpy.ndarray of int, shape (K,), or None
+        In which rows paths, or pieces of them, begin; on the host.  None without memory.
+    carry : array, shape (K, C), or None
+        The hidden state before each of these, a constant.
+    hidden : array, shape (N, C), or None
+        The hidden state before each row under π_old: V sees it beside the observation.
     """
 
     obs: typing.Any
@@ -86,6 +94,21 @@ class Batch(typing.NamedTuple):
     value_target: typing.Any
     value: typing.Any = None
     mask: typing.Any = None
+    starts: typing.Any = None
+    carry: typing.Any = None
+    hidden: typing.Any = None
+
+    @property
+    def memory(self):
+        """What a network with memory takes beside rows: carry and starts; else nothing."""
+        return () if self.starts is None else (self.carry, self.starts)
+
+    def for_values(self):
+        """The batch as a value function sees it: [observation, hidden state], no memory."""
+        if self.hidden is None:
+            return self
+        obs = functions(self.obs).concatenate([self.obs, self.hidden], axis=1)
+        return self._replace(obs=obs, starts=None, carry=None, hidden=None)
 
 
 LARGEST = float(numpy.finfo(numpy.float32).max)

@@ -6,6 +6,7 @@ policy without memory has pieces of one row: then choosing pieces is choosing ro
 
 import math
 
+from chainertrpo.numerics.functions import functions
 from chainertrpo.numerics.kernels import gather
 
 import numpy
@@ -88,21 +89,114 @@ def minibatches(n, batch_size, epochs, rng):
     return order[: count * batch_size].reshape(count, batch_size)
 
 
+def spans(n, most, starts=None):
+    """Consecutive blocks of n rows: pairs of slices, of rows and of pieces.
+
+    Parameters
+    ----------
+    n : int
+        Rows.
+    most : float
+        The most rows of a block; of pieces about so many, because these are not cut.
+    starts : numpy.ndarray, shape (M,), optional
+        Where pieces begin; None without memory: rows are the pieces.
+
+    Returns
+    -------
+    list of (slice, slice)
+        Of all rows, in order.
+    """
+    if starts is None:
+        rows = [slice(i, i + most) for i in range(0, n, most)]
+        return list(zip(rows, rows))
+    bounds = numpy.append(starts, n)
+    wanted = numpy.linspace(0, n, math.ceil(n / most) + 1)
+    cuts = numpy.unique(numpy.searchsorted(bounds, wanted)).tolist()
+    ends = bounds.tolist()
+    return [(slice(ends[a], ends[b]), slice(a, b)) for a, b in zip(cuts, cuts[1:])]
+
+
+def n_pieces(batch):
+    """Pieces of a batch: without memory its rows."""
+    return len(batch.obs if batch.starts is None else batch.starts)
+
+
+def pieces_for(batch, rows):
+    """How many pieces have about so many rows; all of them for None."""
+    count = n_pieces(batch)
+    if rows is None or batch.starts is None:
+        return rows or count
+    return min(max(round(rows * count / len(batch.obs)), 1), count)
+
+
+def in_pieces(batch, length):
+    """The batch with its paths cut to pieces of at most so many rows.
+
+    Parameters
+    ----------
+    batch : Batch
+        Of whole paths.
+    length : int or None
+        Rows; None leaves the paths whole.
+
+    Returns
+    -------
+    Batch
+        The same rows; without memory the same batch.
+    """
+    if batch.starts is None or length is None:
+        return batch
+    starts = cut(batch.starts, len(batch.obs), length)
+    carry = batch.hidden.take(functions(batch.hidden).asarray(starts), axis=0)
+    return batch._replace(starts=starts, carry=carry)
+
+
+def index_for(batch, chosen, send):
+    """Numbers of pieces where `take` wants them: with memory on the host."""
+    return send(chosen) if batch.starts is None else chosen
+
+
+def row_index(batch, chosen):
+    """The rows of some pieces, on the batch's device."""
+    if batch.starts is None:
+        return chosen
+    rows, _ = rows_of(batch.starts, len(batch.obs), chosen)
+    return functions(batch.obs).asarray(rows)
+
+
 def take(batch, rows):
-    """Some rows of a batch.
+    """Some rows of a batch, or with memory some pieces.
 
     Parameters
     ----------
     batch : Batch
         A batch; its fields may be None.
     rows : array of int, or slice
-        Which rows, on the batch's device.
+        Which rows, on the batch's device; which pieces, on the host.
 
     Returns
     -------
     Batch
         Of these rows.
     """
+    if batch.starts is not None:
+        return _take_pieces(batch, rows)
     if isinstance(rows, slice):
         return batch._make(None if x is None else x[rows] for x in batch)
     return batch._make(gather(batch, rows))
+
+
+def _take_pieces(batch, chosen):
+    n, count, xp = len(batch.obs), len(batch.starts), functions(batch.obs)
+    if isinstance(chosen, slice):
+        first, end, step = chosen.indices(count)
+        if step == 1:  # rows that lie together are not copied
+            ends = numpy.append(batch.starts, n)[[first, end]].tolist()
+            rest = take(batch._replace(starts=None, carry=None), slice(*ends))
+            starts = batch.starts[chosen] - ends[0]
+            return rest._replace(starts=starts, carry=batch.carry[chosen])
+        chosen = numpy.arange(first, end, step)
+    rows, starts = rows_of(batch.starts, n, chosen)
+    rest = take(batch._replace(starts=None, carry=None), xp.asarray(rows))
+    carry = batch.carry.take(xp.asarray(chosen), axis=0)
+    return rest._replace(starts=starts, carry=carry)

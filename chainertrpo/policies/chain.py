@@ -75,12 +75,12 @@ class Chain:
         return step_each
 
     def states(self, theta, x, carry, starts):
-        """The hidden state before each row, shape (N, C)."""
+        """The hidden state after each row, shape (N, C): what has memory gives it out."""
         found = []
         for part, own in self._with_carries(carry):
             x, _, _ = part.forward(theta, x, own, starts, keep=False)
             if part.carry_size:
-                found.append(part.before(x, own, starts))
+                found.append(x)
         return _side_by_side(found)
 
     def graph(self, theta, x, carry=None, starts=None):

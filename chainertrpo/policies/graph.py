@@ -219,8 +219,13 @@ class Categorical(Distribution):
         super().__init__(Softmax(logits.shape[1]), logits)
 
 
-def look(link, obs, mask=None):
-    """What a link says of states; links are called with a mask where there is one."""
+def look(link, obs, mask=None, memory=()):
+    """What a link says of states; links are called with a mask where there is one.
+
+    With memory they are called with the carry and starts of `Batch.memory` too.
+    """
+    if memory:
+        return link(obs, mask, *memory)
     return link(obs) if mask is None else link(obs, mask)
 
 

@@ -156,13 +156,6 @@ class GRU:
 
         return step
 
-    def before(self, out, carry, starts):
-        """The hidden state before each row, from those after each, and at the starts."""
-        found = functions(out).empty_like(out)
-        found[1:] = out[:-1]
-        found[functions(out).asarray(starts)] = carry
-        return found
-
     def graph(self, theta, x, carry, starts):
         """The same of Variables, through Chainer's functions: h' of all rows."""
         xp, n, packed = functions(carry), self.width, pack(starts, len(x))

@@ -6,7 +6,14 @@ import typing
 
 from chainertrpo._checks import at_least, one_of, positive, whole
 from chainertrpo._threads import single_blas_thread
-from chainertrpo.data.pieces import minibatches, take
+from chainertrpo.data.pieces import (
+    in_pieces,
+    index_for,
+    minibatches,
+    n_pieces,
+    pieces_for,
+    take,
+)
 from chainertrpo.numerics import ACCEPTED, flatten
 from chainertrpo.numerics.moments import SCALES, standardize
 from chainertrpo.updates.minibatch import descend
@@ -98,6 +105,10 @@ class GradientStep:
         (Baselines), ``unbiased_std`` (Stable-Baselines3, CleanRL); None leaves them.
     standardize_eps : float
         Added to it.
+    piece_length : int or None
+        Of a policy with memory: minibatches are made of pieces of paths of at most so many
+        steps, so many that they have `batch_size` rows on average.  Each begins with the
+        hidden state of π_old.  None takes whole paths.
     """
 
     epochs: int = 10
@@ -113,13 +124,15 @@ class GradientStep:
     standardize_by: typing.Optional[str] = None
     standardize_eps: float = 1e-8
     stop_on: str = "divergence"
+    piece_length: typing.Optional[int] = None
 
     def __post_init__(self):
         """Raise a ValueError for values that cannot work."""  # noqa: DOC501
         for name in ("epochs", "chunk_rows"):
             whole(name, getattr(self, name), 1)
-        if self.batch_size is not None:
-            whole("batch_size", self.batch_size, 1)
+        for name in ("batch_size", "piece_length"):
+            if getattr(self, name) is not None:
+                whole(name, getattr(self, name), 1)
         for name in ("entropy_coef", "value_coef", "beta", "standardize_eps"):
             at_least(name, getattr(self, name), 0)
         for name in ("clip_eps", "clip_eps_vf", "target_kl", "stop_kl"):
@@ -158,9 +171,10 @@ class GradientStep:
             If a loss is not finite, model and optimiser are left as they were, bit for
             bit; so they are by an exception.
         """
-        n = len(batch.obs)
-        size = self.batch_size or n
-        rows = model.device.send(minibatches(n, size, self.epochs, rng))
+        batch = in_pieces(batch, self.piece_length)
+        n, size = n_pieces(batch), pieces_for(batch, self.batch_size)
+        rows = minibatches(n, size, self.epochs, rng)
+        rows = index_for(batch, rows, model.device.send)
         theta, restore = flatten(model), remember(optimizer)
         losses, kl, epoch, old = [], math.nan, 0, None
         try:
@@ -235,8 +249,8 @@ class GradientStep:
                 part.advantage, self.standardize_eps, self.standardize_by
             )
             part = part._replace(advantage=advantage)
-        n, policy = len(index), heads[0]
-        policy.at(part.obs, part.mask)
+        n, policy = len(part.obs), heads[0]
+        policy.at(part.obs, part.mask, part.memory)
         gain, slope = Surrogate(clip_eps=self.clip_eps).rows(
             policy.log_prob(part.action), part
         )
@@ -251,14 +265,14 @@ class GradientStep:
         if len(heads) == 1:
             return loss, loss * 0
         values = heads[1]
-        values.at(part.obs)
+        values.at(part.for_values().obs)
         errors, moves = squared_errors(values.m, part, self.clip_eps_vf)
         weight = errors.dtype.type(self.value_coef * (-1 / n))
         values.pull(part.value_target[:, None], by_log_prob=moves * weight)
         return loss, errors.sum() * (1 / n)
 
     def _said(self, model, batch, theta=None):
-        return said(model, batch.obs, batch.mask, theta, self.chunk_rows)
+        return said(model, batch.obs, batch.mask, theta, self.chunk_rows, batch.memory)
 
     def _is_far(self, model, batch):
         """Whether E[log π_old − log π] over the batch says that this is the last epoch."""

@@ -8,8 +8,8 @@ import math
 import typing
 
 from chainertrpo import ranks
-from chainertrpo._threads import parallel_map, row_shards
-from chainertrpo.data.pieces import take
+from chainertrpo._threads import MAX_SHARDS, parallel_map, row_shards
+from chainertrpo.data.pieces import spans, take
 from chainertrpo.numerics import flatten, named_params
 from chainertrpo.policies.network import Room, views
 
@@ -17,6 +17,9 @@ import numpy
 from chainer import backend
 
 KEEP_BYTES = 2**29  # of forward passes, between products
+
+
+SHARD_PATHS, SHARD_ROWS = 16, 2048  # with memory: at least so much for a thread
 
 
 class _Shard(typing.NamedTuple):
@@ -48,6 +51,8 @@ class Linearized:
         Rows that means are taken over: those of all ranks.
     chunk_rows, keep_bytes : int
         The most rows worked on at a time; the most that is kept between products.
+    memory : tuple
+        Of a network with memory: carry (K, C) and starts (K,), see `Batch.memory`.
     """
 
     def __init__(
@@ -59,6 +64,7 @@ class Linearized:
         n=None,
         chunk_rows=25_000,
         keep_bytes=KEEP_BYTES,
+        memory=(),
     ):
         params = {name[len(part.prefix) :]: x for name, x in params.items()}
         part = part._replace(prefix="")
@@ -70,10 +76,12 @@ class Linearized:
         self.theta = self._narrow(part.theta(params))
         narrow = {name: self.theta[name].shape for name in params}
         self.narrow_shapes, size = narrow, sum(map(_size, narrow.values()))
-        shards = row_shards(obs, chunk_rows)
-        self.blocks = [rows for shard in shards for rows in shard]
-        # The lengths of blocks differ by 1 at most.
-        rows = shards[0][0].stop + 1 if self.xp is numpy else 0
+        shards = _shards(obs, memory, chunk_rows)
+        self.blocks = [rows for shard in shards for rows, _ in shard]
+        self.pieces = [pieces for shard in shards for _, pieces in shard]
+        self.memories = [_part(memory, pieces) for pieces in self.pieces]
+        longest = max(rows.stop - rows.start for rows in self.blocks)
+        rows = longest if self.xp is numpy else 0
         numbers = iter(range(len(self.blocks)))
         self.shards = [
             _Shard(
@@ -108,7 +116,9 @@ class Linearized:
         """Of block i; with it m is there."""
         if self._tapes[i] is not None:
             return self._tapes[i]
-        out, tape, _ = self.part.network.forward(self.theta, self._inputs(i))
+        out, tape, _ = self.part.network.forward(
+            self.theta, self._inputs(i), *self.memories[i]
+        )
         if self.m[i] is None:
             self.m[i] = self._at(out, self.theta, i)
         if self._keep:
@@ -123,7 +133,7 @@ class Linearized:
         def work(shard):
             for i in shard.blocks:
                 out, _, _ = self.part.network.forward(
-                    theta, self._inputs(i), keep=False
+                    theta, self._inputs(i), *self.memories[i], keep=False
                 )
                 found[i] = say(i, self._at(out, theta, i))
 
@@ -234,6 +244,11 @@ def samples_of(policy, part, batch, objective):
     """
 
     def samples():
+        if part.network.carry_size:  # a row's part of Jᵀu is no outer product
+            raise ValueError(
+                "expected a policy without memory for the solver Gram, got one with a "
+                f"carry of {part.network.carry_size}. Use the solver CG."
+            )
         params = {name: x.array for name, x in named_params(policy).items()}
         lin = Linearized(part, params, batch.obs, batch.mask, keep_bytes=math.inf)
         network, family = part.network, part.family
@@ -271,7 +286,7 @@ def samples_of(policy, part, batch, objective):
     return samples
 
 
-def outputs(part, theta, obs):
+def outputs(part, theta, obs, *memory):
     """A network's outputs on any number of rows, blocks of them side by side.
 
     Parameters
@@ -282,6 +297,8 @@ def outputs(part, theta, obs):
         Its parameters by name.
     obs : array, shape (N, S)
         Inputs.
+    *memory : array
+        Of a network with memory: see `Batch.memory`.
 
     Returns
     -------
@@ -292,11 +309,34 @@ def outputs(part, theta, obs):
     out = xp.empty((len(obs), part.network.width), obs.dtype)
 
     def work(shard):
-        for rows in shard:
-            out[rows] = part.network.forward(theta, obs[rows], keep=False)[0]
+        for rows, pieces in shard:
+            own = _part(memory, pieces)
+            out[rows] = part.network.forward(theta, obs[rows], *own, keep=False)[0]
 
-    parallel_map(work, row_shards(obs, 25_000))
+    parallel_map(work, _shards(obs, memory, 25_000))
     return out
+
+
+def _shards(obs, memory, most):
+    """Lists of (rows, pieces) for `parallel_map`; with memory of many whole pieces."""
+    if not memory:
+        return [[(rows, rows) for rows in shard] for shard in row_shards(obs, most)]
+    n, (_, starts) = len(obs), memory
+    count = 1
+    if backend.get_array_module(obs) is numpy:
+        count = min(MAX_SHARDS, n // SHARD_ROWS, len(starts) // SHARD_PATHS) or 1
+    a_block = math.ceil(n / (count * math.ceil(n / (count * most))))
+    blocks = spans(n, a_block, starts)
+    per = math.ceil(len(blocks) / count)
+    return [blocks[i : i + per] for i in range(0, len(blocks), per)]
+
+
+def _part(memory, pieces):
+    """Of some pieces that follow each other."""
+    if not memory:
+        return ()
+    carry, starts = (x[pieces] for x in memory)
+    return carry, starts - starts[0]
 
 
 def _size(shape):

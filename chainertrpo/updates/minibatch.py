@@ -10,7 +10,7 @@ the optimiser is Chainer's Adam, that derivative is written out and Adam works o
 vector; everything else goes through Chainer's graph.  The results are equal, to rounding.
 """
 
-from chainertrpo.data.pieces import take
+from chainertrpo.data.pieces import row_index, take
 from chainertrpo.numerics import at, flatten
 from chainertrpo.numerics.functions import functions
 from chainertrpo.policies import parts
@@ -87,9 +87,21 @@ def descent_of(link, optimizer, before=None, device=None):
     -------
     object
         With ``heads``, ``step()`` and ``store()``.
+
+    Raises
+    ------
+    ValueError
+        A joint model with memory and an optimiser that is not written out.
     """
     if are_written_out(link, optimizer):
         return _Closed(link, optimizer, before, device)
+    found = parts(link)
+    if len(found) > 1 and any(part.network.carry_size for part in found):
+        raise ValueError(
+            "expected plain chainer.optimizers.Adam for a joint model with memory, got "
+            f"{type(optimizer).__name__}, or Adam with hooks. Fit values apart: an agent "
+            "with policy, vf and an optimiser each."
+        )
     return _Graph(link, optimizer, before)
 
 
@@ -118,9 +130,9 @@ class _ClosedHead:
         self._theta, self._into = part.theta(value), part.theta(grad)
         self._part, self._before, self._old = part, before, None
 
-    def at(self, obs, mask=None):
+    def at(self, obs, mask=None, memory=()):
         """Look at rows."""
-        out, self._tape, _ = self.network.forward(self._theta, obs)
+        out, self._tape, _ = self.network.forward(self._theta, obs, *memory)
         self.m = self.family.at(out, self._theta, mask)
 
     def log_prob(self, action):
@@ -135,10 +147,11 @@ class _ClosedHead:
         """What the head said of rows of a batch at the parameters before."""
         if self._old is None:
             theta = self._part.theta(self._before)
-            self._old = outputs(self._part, theta, batch.obs), theta
+            self._old = outputs(self._part, theta, batch.obs, *batch.memory), theta
         out, theta = self._old
-        mask = None if batch.mask is None else batch.mask[index]
-        return self.family.at(out[index], theta, mask)
+        rows = row_index(batch, index)
+        mask = None if batch.mask is None else batch.mask[rows]
+        return self.family.at(out[rows], theta, mask)
 
     def pull(self, action, **by):
         """Put the derivative where the optimiser looks for it."""
@@ -167,9 +180,9 @@ class _Graph:
         self.loss, self._seen = 0, (None, None)
         self.heads = [_GraphHead(self, 0)]
 
-    def look(self, obs, mask):
+    def look(self, obs, mask, memory):
         if self._seen[0] is not obs:
-            self._seen = obs, distributions(self.link, obs, mask)
+            self._seen = obs, distributions(self.link, obs, mask, memory)
             if len(self._seen[1]) > len(self.heads):  # known from the first look on
                 self.heads.append(_GraphHead(self, 1))
         return self._seen[1]
@@ -190,9 +203,9 @@ class _GraphHead:
     def __init__(self, descent, which):
         self._descent, self._which = descent, which
 
-    def at(self, obs, mask=None):
+    def at(self, obs, mask=None, memory=()):
         """Look at rows."""
-        self._dist = self._descent.look(obs, mask)[self._which]
+        self._dist = self._descent.look(obs, mask, memory)[self._which]
         out = getattr(self._dist, "out", None)
         self.m = None if out is None else out.array
 
@@ -209,7 +222,7 @@ class _GraphHead:
         descent = self._descent
         with at(descent.link, descent.before), chainer.no_backprop_mode():
             rows = take(batch, index)
-            found = distributions(descent.link, rows.obs, rows.mask)
+            found = distributions(descent.link, rows.obs, rows.mask, rows.memory)
             return found[self._which].copy()
 
     def pull(self, action, by_log_prob=0, by_entropy=0, by_kl=0, old=None):
@@ -232,7 +245,7 @@ class _GraphHead:
         return penalty.array
 
 
-def distributions(link, obs, mask=None):
+def distributions(link, obs, mask=None, memory=()):
     """What a link says of states: distributions of actions, of returns, or both.
 
     Parameters
@@ -243,6 +256,8 @@ def distributions(link, obs, mask=None):
         Observations.
     mask : array, optional
         What can be chosen there.
+    memory : tuple
+        Of a link with memory: see `Batch.memory`.
 
     Returns
     -------
@@ -250,7 +265,7 @@ def distributions(link, obs, mask=None):
         With a graph.  Values are the outputs of the link's ``family``, by default of
         `Squared`, in its own units.
     """
-    out = look(link, obs, mask)
+    out = look(link, obs, mask, memory)
     together = isinstance(out, tuple)
     return [
         _distribution(None if together else link, x)

@@ -8,7 +8,7 @@ by double backprop that this project is named for.
 import typing
 
 from chainertrpo import ranks
-from chainertrpo.data.pieces import take
+from chainertrpo.data.pieces import spans, take
 from chainertrpo.numerics import (
     at,
     flatten,
@@ -112,9 +112,11 @@ def closed(policy, part, batch, objective, curvature, region, chunk_rows):
     params = {name: x.array for name, x in named_params(policy).items()}
     mask, kind = batch.mask, curvature.kind
     n = ranks.sum(len(batch.obs))
-    lin = Linearized(part, params, batch.obs, mask, n, chunk_rows)
+    lin = Linearized(
+        part, params, batch.obs, mask, n, chunk_rows, memory=batch.memory
+    )
     family, c = part.family, objective.entropy_coef
-    chunks = [take(batch, rows) for rows in lin.blocks]
+    chunks = [take(batch, pieces) for pieces in lin.pieces]
     gains = [None] * len(chunks)
 
     def gain_of(i, m):
@@ -129,8 +131,8 @@ def closed(policy, part, batch, objective, curvature, region, chunk_rows):
     g = lin.pull(ascent)
     some, action = lin, batch.action
     if curvature.stride > 1:
-        some = _every(part, params, lin, curvature.stride, chunk_rows)
-        action = action[:: curvature.stride]
+        every = take(batch, slice(None, None, curvature.stride))
+        some, action = _of_some(part, params, every, chunk_rows), every.action
     product = some.fisher_product
     if kind == "scores":
 
@@ -156,11 +158,11 @@ def closed(policy, part, batch, objective, curvature, region, chunk_rows):
     return LocalModel(gain, g, product, evaluate, policy.device.send, taken)
 
 
-def _every(part, params, lin, stride, chunk_rows):
-    """The same on every k-th row."""
-    obs = lin.obs[::stride].copy()
-    mask = None if lin.mask is None else lin.mask[::stride]
-    return Linearized(part, params, obs, mask, ranks.sum(len(obs)), chunk_rows)
+def _of_some(part, params, batch, chunk_rows):
+    """The same on some of the rows."""
+    n = ranks.sum(len(batch.obs))
+    obs, memory = batch.obs.copy(), batch.memory
+    return Linearized(part, params, obs, batch.mask, n, chunk_rows, memory=memory)
 
 
 # Through Chainer
@@ -272,9 +274,7 @@ def graph(policy, batch, objective, curvature, region, chunk_rows):
         Chunks of rows are worked through one after the other.  Their graphs are kept from
         product to product as long as they fit into `KEEP_BYTES`.
     """
-    rows, n = len(batch.obs), ranks.sum(len(batch.obs))
-    slices = [slice(i, i + chunk_rows) for i in range(0, rows, chunk_rows)]
-    chunks = [take(batch, one) for one in slices]
+    n, chunks = ranks.sum(len(batch.obs)), _chunks(batch, chunk_rows)
     shares = [len(chunk.obs) / n for chunk in chunks]
     params = named_params(policy)
     build = PRODUCTS[curvature.kind]
@@ -287,7 +287,7 @@ def graph(policy, batch, objective, curvature, region, chunk_rows):
     gain = g = 0
     old = []
     for chunk, share in zip(chunks, shares):
-        dist = look(policy, chunk.obs, chunk.mask)
+        dist = look(policy, chunk.obs, chunk.mask, chunk.memory)
         old.append(dist.copy())
         value = gain_of(dist, chunk)
         g = g + share * flatten(gradient(value, params))
@@ -299,8 +299,8 @@ def graph(policy, batch, objective, curvature, region, chunk_rows):
             return ranks.sum(shares[0] * one(v) if shares[0] != 1 else one(v))
 
     else:
-        some = take(batch, slice(None, None, curvature.stride))
-        product = _chunked_product(policy, build, some, chunk_rows, params)
+        every = take(batch, slice(None, None, curvature.stride))
+        product = _chunked_product(policy, build, _chunks(every, chunk_rows), params)
     distance = mean_kl if region.over == "mean" else max_kl
 
     def evaluate(theta):
@@ -308,7 +308,7 @@ def graph(policy, batch, objective, curvature, region, chunk_rows):
         total, kls = 0, []
         with at(policy, theta), chainer.no_backprop_mode():
             for chunk, share, before in zip(chunks, shares, old):
-                dist = look(policy, chunk.obs, chunk.mask)
+                dist = look(policy, chunk.obs, chunk.mask, chunk.memory)
                 total = total + share * gain_of(dist, chunk).array
                 sides = (before, dist) if region.side == "old_new" else (dist, before)
                 kls.append(distance(old=sides[0], new=sides[1]).array)
@@ -324,17 +324,21 @@ def graph(policy, batch, objective, curvature, region, chunk_rows):
     )
 
 
-def _chunked_product(policy, build, batch, chunk_rows, params):
+def _chunks(batch, most):
+    return [take(batch, one) for _, one in spans(len(batch.obs), most, batch.starts)]
+
+
+def _chunked_product(policy, build, chunks, params):
     """Σ of the chunks' products; graphs that are too much to keep are made anew."""
-    n = ranks.sum(len(batch.obs))
+    n = ranks.sum(sum(len(chunk.obs) for chunk in chunks))
     left, kept = KEEP_BYTES, {}
 
     def of_chunk(i):
         nonlocal left
         if i in kept:
             return kept[i]
-        chunk = take(batch, slice(i, i + chunk_rows))
-        dist = look(policy, chunk.obs, chunk.mask)
+        chunk = chunks[i]
+        dist = look(policy, chunk.obs, chunk.mask, chunk.memory)
         share = len(chunk.obs) / n
         found = share, build(dist, dist.copy(), params, chunk.action)
         size = graph_bytes(dist.params) * GRAPHS
@@ -345,7 +349,7 @@ def _chunked_product(policy, build, batch, chunk_rows, params):
 
     def product(v):
         total = 0
-        for i in range(0, len(batch.obs), chunk_rows):
+        for i in range(len(chunks)):
             share, one = of_chunk(i)
             total = total + share * one(v)
         return ranks.sum(total)

@@ -6,7 +6,7 @@ import typing
 
 from chainertrpo._checks import whole
 from chainertrpo._threads import single_blas_thread
-from chainertrpo.data.pieces import take
+from chainertrpo.data.pieces import in_pieces, index_for, n_pieces, pieces_for, take
 from chainertrpo.numerics import ACCEPTED, at, backtrack, flatten
 from chainertrpo.numerics.moments import standardize
 from chainertrpo.policies import parts
@@ -93,6 +93,10 @@ class NaturalStep:
         together on the whole batch, once: what it does not accept is taken back.
     chunk_rows : int
         Rows worked on at a time; bounds the memory, not the result.
+    piece_length : int or None
+        Of a policy with memory: cut paths to pieces of at most so many steps, each with the
+        hidden state of π_old before it, a constant.  None takes whole paths.  A curvature's
+        stride and minibatches choose among the pieces.
     """
 
     objective: typing.Union[Surrogate, Likelihood] = Surrogate()
@@ -102,10 +106,13 @@ class NaturalStep:
     search: typing.Optional[Backtrack] = Backtrack()
     schedule: typing.Union[Repeats, Minibatches] = Repeats()
     chunk_rows: int = 25_000
+    piece_length: typing.Optional[int] = None
 
     def __post_init__(self):
         """Raise a ValueError for values that cannot work."""  # noqa: DOC501
         whole("chunk_rows", self.chunk_rows, 1)
+        if self.piece_length is not None:
+            whole("piece_length", self.piece_length, 1)
         kind, stride = self.curvature.kind, self.curvature.stride
         c = self.objective.entropy_coef
         if self.solver.in_sample_space and (kind, stride, c) != ("scores", 1, 0):
@@ -144,6 +151,7 @@ class NaturalStep:
             Without acceptance the parameters are what they were, bit for bit.  Of several
             steps it is the last accepted one's; of minibatches that of the whole batch.
         """
+        batch = in_pieces(batch, self.piece_length)
         # What is not finite is a reason in the report; NumPy need not warn of it too.
         with numpy.errstate(over="ignore", invalid="ignore"):
             if hasattr(self.schedule, "rows"):
@@ -239,19 +247,20 @@ class NaturalStep:
     def _minibatches(self, policy, batch, rng):
         """Steps of length δ from shuffled minibatches, one after the other."""
         schedule, theta = self.schedule, flatten(policy)
-        old = said(policy, batch.obs, batch.mask, chunk_rows=self.chunk_rows)
+        old = self._said(policy, batch)
         steps, kl, reason = 0, 0.0, ACCEPTED
         try:
             for _ in range(schedule.epochs):
-                order = policy.device.send(rng.permutation(len(batch.obs)))
-                size = min(schedule.rows, len(order))
+                order = rng.permutation(n_pieces(batch))
+                order = index_for(batch, order, policy.device.send)
+                size = min(pieces_for(batch, schedule.rows), len(order))
                 for i in range(0, len(order) - size + 1, size):
                     part = take(batch, order[i : i + size])
                     reason = self._minibatch(policy, part, rng)
                     if reason not in (ACCEPTED, "zero_gradient"):
                         break
                     steps += reason == ACCEPTED
-                now = said(policy, batch.obs, batch.mask, chunk_rows=self.chunk_rows)
+                now = self._said(policy, batch)
                 kl = self._divergence(old, now)
                 if reason not in (ACCEPTED, "zero_gradient") or not (
                     kl <= 2 * schedule.target_kl
@@ -300,6 +309,10 @@ class NaturalStep:
         with at(policy, flatten(policy) + step) as commit:
             commit()
         return ACCEPTED
+
+    def _said(self, policy, batch):
+        rows, memory = self.chunk_rows, batch.memory
+        return said(policy, batch.obs, batch.mask, chunk_rows=rows, memory=memory)
 
     def _divergence(self, old, now):
         """Of the region, over the whole batch."""

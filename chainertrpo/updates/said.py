@@ -3,6 +3,8 @@
 import contextlib
 import typing
 
+from chainertrpo.data import Batch
+from chainertrpo.data.pieces import spans, take
 from chainertrpo.numerics import at, named_params, unflatten
 from chainertrpo.policies import parts
 from chainertrpo.policies.graph import look
@@ -33,7 +35,7 @@ class Said(typing.NamedTuple):
     m: typing.Any
 
 
-def said(link, obs, mask=None, theta=None, chunk_rows=25_000):
+def said(link, obs, mask=None, theta=None, chunk_rows=25_000, memory=()):
     """What a link says of actions in states, written out where it is ours.
 
     Parameters
@@ -48,6 +50,8 @@ def said(link, obs, mask=None, theta=None, chunk_rows=25_000):
         Parameters of the link; by default its own.
     chunk_rows : int
         The most rows that Chainer works on at a time.
+    memory : tuple
+        Of a link with memory: see `Batch.memory`.
 
     Returns
     -------
@@ -56,14 +60,14 @@ def said(link, obs, mask=None, theta=None, chunk_rows=25_000):
     """
     found = parts(link)
     if not found:
-        return _through_chainer(link, obs, mask, theta, chunk_rows)
+        return _through_chainer(link, obs, mask, theta, chunk_rows, memory)
     params = {name: x.array for name, x in named_params(link).items()}
     if theta is not None:
         params = dict(zip(params, unflatten(theta, params.values())))
     part = found[0]
     own, family = part.theta(params), part.family
     own.update({name: own[name].copy() for name in family.shapes})
-    m = family.at(outputs(part, own, obs), own, mask)
+    m = family.at(outputs(part, own, obs, *memory), own, mask)
     return Said(
         lambda action: family.log_prob(m, action),
         lambda: family.entropy(m),
@@ -72,13 +76,15 @@ def said(link, obs, mask=None, theta=None, chunk_rows=25_000):
     )
 
 
-def _through_chainer(link, obs, mask, theta, chunk_rows):
-    slices = [slice(i, i + chunk_rows) for i in range(0, len(obs), chunk_rows)]
+def _through_chainer(link, obs, mask, theta, chunk_rows, memory):
+    carry, starts = memory or (None, None)
+    batch = Batch(obs, *[None] * 4, mask=mask, starts=starts, carry=carry)
+    slices, pieces = zip(*spans(len(obs), chunk_rows, starts))
     here = contextlib.nullcontext() if theta is None else at(link, theta)
     dists = []
     with here, chainer.no_backprop_mode(), chainer.using_config("train", False):
-        for rows in slices:
-            dist = look(link, obs[rows], None if mask is None else mask[rows])
+        for chunk in (take(batch, one) for one in pieces):
+            dist = look(link, chunk.obs, chunk.mask, chunk.memory)
             dists.append((dist[0] if isinstance(dist, tuple) else dist).copy())
 
     def join(values):

@@ -140,7 +140,10 @@ def value_function(obs_size, *, scaled=False, **settings):
 def natural_step(**step):
     """Build a `NaturalStep`: its values are dicts, or None for no search."""
     return NaturalStep(
-        **{k: make(k, x) if k != "chunk_rows" else x for k, x in step.items()}
+        **{
+            k: x if k in ("chunk_rows", "piece_length") else make(k, x)
+            for k, x in step.items()
+        }
     )
 
 
