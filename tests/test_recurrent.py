@@ -282,7 +282,9 @@ def test_policies_with_a_core():
 
 def test_what_cannot_work_is_named():
     policy = GaussianPolicy(4, 2, (5,), core="gru", core_size=3)
-    with pytest.raises(ValueError, match=r"policy\(obs, mask, carry, starts\).*\(K, 3\)"):
+    with pytest.raises(
+        ValueError, match=r"policy\(obs, mask, carry, starts\).*\(K, 3\)"
+    ):
         policy(np.zeros((2, 4), "f"))
     with pytest.raises(ValueError, match=r"core.*lstm"):
         GaussianPolicy(4, 2, core="lstm")

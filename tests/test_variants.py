@@ -363,7 +363,7 @@ def test_ppo_refuses_two_spellings_and_wrong_optimizers():
         clip_eps=1,
         policy_step=step,
     )
-    expect(ValueError, "recurrent", PPO, model, optimizer, recurrent=True)
+    expect(ValueError, "core='gru'", PPO, model, optimizer, recurrent=True)
     expect(TypeError, "clipeps", PPO, model, optimizer, clipeps=0.1)
 
 

@@ -2,6 +2,7 @@
 
 import functools
 
+from chainertrpo.agents.memory import carry_size
 from chainertrpo.data import MaskedObs, as_observation, mask_of, unmasked
 from chainertrpo.policies import on_host
 
@@ -38,6 +39,30 @@ class Streams:
         return draw
 
 
+class Carry:
+    """Hidden states of running episodes: zero at their start, else what acting left.
+
+    Parameters
+    ----------
+    *shape : int
+        (C,) of one episode, or (E, C) of several; C = 0 without memory.
+
+    Attributes
+    ----------
+    now : array or None
+        Before the next action; acting puts another array there.  None without memory.
+    """
+
+    def __init__(self, *shape):
+        self.now = numpy.zeros(shape, numpy.float32) if shape[-1] else None
+
+    def reset(self, episodes=slice(None)):
+        """Forget, at the start of an episode, or of some of several."""
+        if self.now is not None:
+            self.now = self.now.copy()  # a path may hold the one before
+            self.now[episodes] = 0
+
+
 class Actor:
     """A policy, normaliser and phi at this moment, in plain NumPy.
 
@@ -56,6 +81,11 @@ class Actor:
         # Links take batches only; plain NumPy takes one observation as it is.
         plain = normalizer is None or hasattr(normalizer, "snapshot")
         self._by_batch = not (self.policy.takes_rows and plain)
+        self.carry_size = carry_size(policy)
+
+    def carry(self, *episodes):
+        """A `Carry` for one new episode, or for so many."""
+        return Carry(*episodes, self.carry_size)
 
     def features(self, obs):
         """Apply phi, copy to float32, and refuse what is not finite; keep a mask."""
@@ -63,13 +93,13 @@ class Actor:
             return MaskedObs(self.features(obs.obs), obs.mask)
         return as_observation(obs if self.phi is None else self.phi(obs))
 
-    def sample(self, features, rng):
-        """Draw an action."""
+    def sample(self, features, rng, carry=None):
+        """Draw an action; with memory `carry` becomes what is remembered after it."""
         if self._by_batch:
-            return self.sample_batch(stack([features]), rng)[0]
-        return self.sample_batch(features, rng)
+            return self._one(self.sample_batch, features, rng, carry)
+        return self.sample_batch(features, rng, carry)
 
-    def sample_each(self, features, rngs):
+    def sample_each(self, features, rngs, carry=None):
         """Draw an action for each of several environments, from its own stream.
 
         A policy that is acted with through Chainer, and one environment, are acted on row
@@ -81,6 +111,8 @@ class Actor:
             A row for each.
         rngs : list of numpy.random.Generator or None
             n of them; None for rows that nobody looks at.
+        carry : Carry, optional
+            Of n episodes; with memory it becomes what is remembered after the actions.
 
         Returns
         -------
@@ -89,24 +121,46 @@ class Actor:
         """
         if self._by_batch or len(rngs) == 1:
             return [
-                None if rng is None else self.sample(row, rng)
-                for row, rng in zip(unstack(features), rngs)
+                None if rng is None else self._sample_row(row, rng, carry, i)
+                for i, (row, rng) in enumerate(zip(unstack(features), rngs))
             ]
-        return self.sample_batch(features, Streams(rngs))
+        return self.sample_batch(features, Streams(rngs), carry)
 
-    def sample_batch(self, features, rng):
+    def _sample_row(self, row, rng, carry, i):
+        if not self.carry_size:
+            return self.sample(row, rng)
+        own = self.carry()
+        own.now = carry.now[i]
+        action = self.sample(row, rng, own)
+        carry.now[i] = own.now
+        return action
+
+    def sample_batch(self, features, rng, carry=None):
         """Draw actions."""
-        return self.policy.sample(self._normalized(features), rng, mask_of(features))
+        x, mask = self._normalized(features), mask_of(features)
+        return self.policy.sample(x, rng, mask, carry if self.carry_size else None)
 
-    def most_probable(self, features):
-        """The mode."""
+    def most_probable(self, features, carry=None):
+        """The mode; with memory `carry` becomes what is remembered after it."""
         if self._by_batch:
-            return self.most_probable_batch(stack([features]))[0]
-        return self.most_probable_batch(features)
+            return self._one(self.most_probable_batch, features, carry)
+        return self.most_probable_batch(features, carry)
 
-    def most_probable_batch(self, features):
+    def most_probable_batch(self, features, carry=None):
         """The modes."""
-        return self.policy.most_probable(self._normalized(features), mask_of(features))
+        x, mask = self._normalized(features), mask_of(features)
+        return self.policy.most_probable(x, mask, carry if self.carry_size else None)
+
+    def _one(self, act, features, *rest):
+        """One observation as a batch of one."""
+        carry = rest[-1]
+        if not self.carry_size or carry is None:
+            return act(stack([features]), *rest)[0]
+        many = self.carry(1)
+        many.now = carry.now[None]
+        action = act(stack([features]), *rest[:-1], many)[0]
+        carry.now = many.now[0]
+        return action
 
     def _normalized(self, features):
         x = unmasked(features)

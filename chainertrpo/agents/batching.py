@@ -130,11 +130,6 @@ def make_batch(
     log_prob, entropy, obs = [], [], []  # of the steps, on the device
     value, advantage, returns = [], [], []
     memory = Memory(policy, paths, send)
-    if memory.size and estimation.pad_to is not None:
-        raise ValueError(
-            f"expected pad_to=None of a policy with memory, got {estimation.pad_to}: what "
-            "it would remember of rows that nobody saw is not defined. Leave it out."
-        )
     learns = normalizer is not None and estimation.normalizer_learns
     if learns == "before_log_prob":
         _learn(normalizer, paths)

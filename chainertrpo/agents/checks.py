@@ -1,6 +1,8 @@
 """What an agent refuses when it is built, each with the remedy."""
 
 from chainertrpo._checks import flag, in_range, whole
+from chainertrpo.agents.memory import carry_size
+from chainertrpo.policies import parts
 
 
 def check_settings(gamma, lambd, update_interval, **flags):
@@ -12,14 +14,56 @@ def check_settings(gamma, lambd, update_interval, **flags):
         flag(name, value)
 
 
-def check_not_recurrent(batch_states, recurrent, max_recurrent_sequence_len):
-    """Refuse arguments that exist for ChainerRL's sake only."""  # noqa: DOC501
-    if batch_states is not None or recurrent or max_recurrent_sequence_len is not None:
+def check_recurrent(link, batch_states, recurrent, max_recurrent_sequence_len):
+    """Refuse what does not go with a policy; ``batch_states`` is for ChainerRL only."""  # noqa: DOC501
+    if batch_states is not None:
         raise ValueError(
-            "expected batch_states=None, recurrent=False and "
-            "max_recurrent_sequence_len=None: recurrent policies are not supported, "
-            "and observations are batched as arrays. Transform them with phi."
+            "expected batch_states=None: observations are batched as arrays. Transform "
+            "them with phi."
         )
+    size = carry_size(getattr(link, "policy", link))
+    if (recurrent or max_recurrent_sequence_len is not None) and not size:
+        raise ValueError(
+            "expected a policy with memory for recurrent=True or "
+            "max_recurrent_sequence_len, such as GaussianPolicy(..., core='gru'), got "
+            f"{type(link).__name__}, which remembers nothing here. ChainerRL's recurrent "
+            "links are not run: their hidden states are their own."
+        )
+
+
+def check_memory(policy, vf, model, step, estimation):
+    """Refuse what a policy with memory does not go with."""  # noqa: DOC501
+    size = carry_size(policy)
+    if not size:
+        return
+    if estimation.pad_to is not None:
+        raise ValueError(
+            f"expected pad_to=None of a policy with memory, got {estimation.pad_to}: what "
+            "it would remember of rows that nobody saw is not defined. Leave it out."
+        )
+    if getattr(getattr(step, "solver", None), "in_sample_space", False):
+        raise ValueError(
+            "expected the solver CG of a policy with memory, got Gram, whose scores are "
+            "of rows without a past. In settings: policy_step={'solver': {'kind': 'cg'}}."
+        )
+    if model is not policy and not getattr(model, "halves", None):
+        raise ValueError(
+            "expected an ActorCritic, or policy and vf apart, of a policy with memory, got "
+            f"the joint model {type(model).__name__}."
+        )
+    widths = [_inputs(link) for link in (policy, vf)]
+    if None not in widths and widths[1] != widths[0] + size:
+        raise ValueError(
+            f"expected a vf of {widths[0]} + {size} inputs, the observation and the hidden "
+            f"state, got {widths[1]}. Build it with obs_size + policy.carry_size."
+        )
+
+
+def _inputs(link):
+    """How many columns a link takes, or None if it is not ours."""
+    for part in parts(link):
+        return part.network.shapes[part.network.first][1]
+    return None
 
 
 def check_links(policy, vf):

@@ -9,7 +9,7 @@ from chainertrpo._renamed import renamed_arguments, renamed_attribute
 from chainertrpo._threads import single_blas_thread
 from chainertrpo.agents.acting import Actor, stack, unstack, with_mask
 from chainertrpo.agents.batching import Estimation, make_batch, renormalized
-from chainertrpo.agents.checks import check_links, check_settings
+from chainertrpo.agents.checks import check_links, check_memory, check_settings
 from chainertrpo.agents.health import Health
 from chainertrpo.agents.rewards import environment_rewards
 from chainertrpo.agents.statistics import TRPO_WINDOWS, Statistics
@@ -149,6 +149,7 @@ class OnPolicyAgent:
         self.update_interval = update_interval
         self.standardize_advantages = standardize_advantages
         self.estimation = estimation or Estimation()
+        check_memory(policy, vf, self.model, self.policy_step, self.estimation)
         self.act_deterministically = act_deterministically
         self.logger = logger or logging.getLogger(__name__)
         if seed is None:
@@ -165,6 +166,9 @@ class OnPolicyAgent:
         self._recorder = PathRecorder()
         self._last_obs = {}
         self.refresh()
+        # Of episodes that are learned from, and of those that are not.
+        self._carry, self._eval_carry = self._actor.carry(), self._actor.carry()
+        self._carries = self._eval_carries = None  # of many environments
         self.n_updates = 0
         self.last_step = self.last_fit = None
 
@@ -192,8 +196,10 @@ class OnPolicyAgent:
             self._recorder.observe(reward)
             self._last_obs[0] = obs
             self._update_if_ready()
-        action = self._actor.sample(obs, self._streams["train"])
-        self._recorder.act(obs, action)
+        carry = self._carry
+        before = carry.now
+        action = self._actor.sample(obs, self._streams["train"], carry)
+        self._recorder.act(obs, action, carry=before)
         return action
 
     def stop_episode_and_train(self, obs, reward, done=False):
@@ -208,6 +214,7 @@ class OnPolicyAgent:
         done : bool
             `obs` is terminal; False if the episode is only cut.
         """
+        self._carry.reset()
         if not self._recorder.waiting():
             return
         obs = self._actor.features(obs)
@@ -233,11 +240,12 @@ class OnPolicyAgent:
         """
         features = self._actor.features(with_mask(obs, mask))
         if self.act_deterministically:
-            return self._actor.most_probable(features)
-        return self._actor.sample(features, self._streams["eval"])
+            return self._actor.most_probable(features, self._eval_carry)
+        return self._actor.sample(features, self._streams["eval"], self._eval_carry)
 
     def stop_episode(self):
-        """End an episode of `act`; there is nothing to forget."""
+        """End an episode of `act`: with memory it is forgotten."""
+        self._eval_carry.reset()
 
     # Acting in many environments
 
@@ -255,9 +263,12 @@ class OnPolicyAgent:
             Actions.
         """
         obs = self._observations(batch_obs)
-        actions = self._actor.sample_batch(obs, self._streams["train"])
+        carry = self._carries = self._for_all(self._carries, len(batch_obs))
+        before = carry.now
+        actions = self._actor.sample_batch(obs, self._streams["train"], carry)
         for slot, pair in enumerate(zip(unstack(obs), actions)):
-            self._recorder.act(*pair, slot)
+            own = None if before is None else before[slot]
+            self._recorder.act(*pair, slot, own)
         return actions
 
     def batch_observe_and_train(self, batch_obs, batch_reward, batch_done, batch_reset):
@@ -282,6 +293,8 @@ class OnPolicyAgent:
                 self._last_obs.pop(slot, None)
             else:
                 self._last_obs[slot] = obs[slot]
+        if self._carries is not None:
+            self._carries.reset(_over(batch_done, batch_reset))
         self._update_if_ready()
 
     def batch_act(self, batch_obs):
@@ -298,18 +311,21 @@ class OnPolicyAgent:
             Actions.
         """
         features = self._observations(batch_obs)
+        carry = self._eval_carries = self._for_all(self._eval_carries, len(batch_obs))
         if self.act_deterministically:
-            return self._actor.most_probable_batch(features)
-        return self._actor.sample_batch(features, self._streams["eval"])
+            return self._actor.most_probable_batch(features, carry)
+        return self._actor.sample_batch(features, self._streams["eval"], carry)
 
     def batch_observe(self, batch_obs, batch_reward, batch_done, batch_reset):
-        """Follow `batch_act`; there is nothing to remember.
+        """Follow `batch_act`: with memory the episodes that ended are forgotten.
 
         Parameters
         ----------
         batch_obs, batch_reward, batch_done, batch_reset : sequence
             As in `batch_observe_and_train`.
         """
+        if self._eval_carries is not None:
+            self._eval_carries.reset(_over(batch_done, batch_reset))
 
     # Learning
 
@@ -496,6 +512,11 @@ class OnPolicyAgent:
         """Numbers of the step that have adapted, by name."""
         return getattr(self.policy_step, "adapted", dict)()
 
+    def _for_all(self, carry, count):
+        """The hidden states of so many environments: those of before, or new ones."""
+        known = carry is not None and (carry.now is None or len(carry.now) == count)
+        return carry if known else self._actor.carry(count)
+
     def _observations(self, batch_obs):
         return stack([self._actor.features(obs) for obs in batch_obs])
 
@@ -506,3 +527,8 @@ class OnPolicyAgent:
             self._recorder.close(obs, False, slot)
         self._last_obs.clear()
         self.update(self._recorder.drain())
+
+
+def _over(done, reset):
+    """Which episodes have ended."""
+    return numpy.logical_or(done, reset)

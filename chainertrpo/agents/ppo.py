@@ -7,7 +7,7 @@ import typing
 
 from chainertrpo import _compat
 from chainertrpo._renamed import renamed_arguments
-from chainertrpo.agents.checks import check_not_recurrent
+from chainertrpo.agents.checks import check_recurrent
 from chainertrpo.agents.on_policy import OnPolicyAgent
 from chainertrpo.agents.rewards import environment_rewards
 from chainertrpo.agents.spelling import Setting, exclusive_args
@@ -57,9 +57,9 @@ class PPO(OnPolicyAgent):
     batch_states : None
         ChainerRL's place for a function that batches states; use `phi`.
     recurrent : bool
-        Must be False.
-    max_recurrent_sequence_len : None
-        Must be None.
+        True: the policy must have memory.  What counts is the policy.
+    max_recurrent_sequence_len : int, optional
+        With memory: the step's ``piece_length``.
     act_deterministically, logger, seed, rewards, estimation
         As in `OnPolicyAgent`.
     value_stats_window, entropy_stats_window, value_loss_stats_window : int
@@ -85,6 +85,7 @@ class PPO(OnPolicyAgent):
             "epochs",
             "clip_eps",
             "clip_eps_vf",
+            "max_recurrent_sequence_len",
         )
     )
     def __init__(
@@ -119,7 +120,7 @@ class PPO(OnPolicyAgent):
         logger: logging.Logger | None = None,
         seed: int | None = None,
     ) -> None:
-        check_not_recurrent(batch_states, recurrent, max_recurrent_sequence_len)
+        check_recurrent(model, batch_states, recurrent, max_recurrent_sequence_len)
         if gpu is not None and gpu >= 0:
             model.to_device(_compat.array_device(gpu))
         super().__init__(
@@ -136,6 +137,7 @@ class PPO(OnPolicyAgent):
                 entropy_coef=entropy_coef,
                 value_coef=value_func_coef,
                 clip_eps_vf=clip_eps_vf,
+                piece_length=max_recurrent_sequence_len,
             ),
             rewards=rewards,
             gamma=gamma,

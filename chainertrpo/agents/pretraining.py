@@ -1,5 +1,6 @@
 """An agent that begins as a clone of an expert."""
 
+from chainertrpo.agents.memory import carry_size
 from chainertrpo.updates import Cloning
 
 import chainer
@@ -41,16 +42,30 @@ def clone_expert(
     CloningReport
         Of the policy before its log σ was raised.
     """
+    policy = agent.policy
+    starts = _starts(demonstrations) if carry_size(policy) else None
     obs, action = demonstrations.pairs()
     if agent.obs_normalizer is not None:
         agent.obs_normalizer.experience(obs)
         obs = chainer.as_array(agent.obs_normalizer(obs, update=False))
-    policy = agent.policy
     optimizer = chainer.optimizers.Adam(alpha=learning_rate).setup(policy)
     rng = numpy.random.default_rng([seed, 2])
-    report = cloning(policy, optimizer, obs, action, rng, demonstrations.masks())
+    masks = demonstrations.masks()
+    report = cloning(policy, optimizer, obs, action, rng, masks, starts)
     for name, param in policy.namedparams():
         if name.endswith("/log_std") and log_std_floor is not None:
             param.array[...] = policy.xp.maximum(param.array, log_std_floor)
     agent.refresh()
     return report
+
+
+def _starts(demonstrations):
+    """In which of the pairs episodes begin, for a policy with memory."""
+    episodes = demonstrations.episodes
+    if not all(len(e.action[e.kept]) == len(e.action) for e in episodes):
+        raise ValueError(
+            "expected whole episodes to clone into a policy with memory, got some of "
+            "their pairs. Leave subsampling (--every) out."
+        )
+    lengths = [len(e.action) for e in episodes]
+    return numpy.cumsum([0, *lengths[:-1]])

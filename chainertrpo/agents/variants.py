@@ -6,7 +6,7 @@ import logging
 import typing
 
 from chainertrpo._renamed import renamed_arguments
-from chainertrpo.agents.checks import check_not_recurrent
+from chainertrpo.agents.checks import check_recurrent
 from chainertrpo.agents.on_policy import OnPolicyAgent
 from chainertrpo.agents.rewards import environment_rewards
 from chainertrpo.agents.spelling import Setting, exclusive_args
@@ -52,9 +52,9 @@ class TRPO(OnPolicyAgent):
     batch_states : None
         ChainerRL's place for a function that batches states; use `phi`.
     recurrent : bool
-        Must be False.
-    max_recurrent_sequence_len : None
-        Must be None.
+        True: the policy must have memory.  What counts is the policy.
+    max_recurrent_sequence_len : int, optional
+        With memory: the step's ``piece_length``.
     line_search_max_backtrack : int
         Halvings after the full step.
     conjugate_gradient_max_iter : int
@@ -90,6 +90,7 @@ class TRPO(OnPolicyAgent):
             "conjugate_gradient_max_iter",
             "conjugate_gradient_damping",
             "curvature",
+            "max_recurrent_sequence_len",
         ),
         value_step=("vf_epochs", "vf_batch_size"),
     )
@@ -128,7 +129,7 @@ class TRPO(OnPolicyAgent):
         curvature: str = "hessian",
         seed: int | None = None,
     ) -> None:
-        check_not_recurrent(batch_states, recurrent, max_recurrent_sequence_len)
+        check_recurrent(policy, batch_states, recurrent, max_recurrent_sequence_len)
         super().__init__(
             policy,
             vf,
@@ -140,6 +141,7 @@ class TRPO(OnPolicyAgent):
                 solver=CG(conjugate_gradient_max_iter),
                 region=TrustRegion(max_kl),
                 search=Backtrack(n_tries=line_search_max_backtrack + 1),
+                piece_length=max_recurrent_sequence_len,
             ),
             value_step=value_step or ValueFit(vf_epochs, vf_batch_size),
             rewards=rewards,

@@ -162,6 +162,7 @@ class _Slot:
 
     def __init__(self):
         self.obs, self.action, self.reward, self.mask = [], [], [], []
+        self.carry = None
 
 
 class PathRecorder:
@@ -192,7 +193,7 @@ class PathRecorder:
                 "Call batch_observe_and_train after batch_act_and_train."
             )
 
-    def act(self, obs, action, slot=0):
+    def act(self, obs, action, slot=0, carry=None):
         """Record s_t and a_t.
 
         Parameters
@@ -203,6 +204,8 @@ class PathRecorder:
             The action chosen.
         slot : int
             Which environment.
+        carry : array, shape (C,), optional
+            The hidden state before the action; that of a path's first step is kept.
 
         Raises
         ------
@@ -211,6 +214,8 @@ class PathRecorder:
         """
         self._check_answered(slot)
         running = self._slots.setdefault(slot, _Slot())
+        if not running.obs:
+            running.carry = carry
         running.obs.append(unmasked(obs))
         running.action.append(action)
         running.mask.append(mask_of(obs))
@@ -268,6 +273,7 @@ class PathRecorder:
                 numpy.stack(running.action),
                 numpy.array(running.reward, numpy.float32),
                 bool(terminal),
+                carry=running.carry,
                 mask=_stacked(running.mask),
             )
         )

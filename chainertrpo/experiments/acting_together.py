@@ -40,6 +40,7 @@ class Block:
     def step(self, actor, step, shares):
         """Take step `step`, from 1, in each environment whose share has so many."""
         rngs, todo = self.rngs, []
+        carry = actor.carry(len(rngs)) if actor.carry_size else None
         for row, one in zip(self.rows, self.members):
             rngs[row] = None
             if step <= shares[one.index]:
@@ -47,15 +48,18 @@ class Block:
                 todo.append((row, one))
                 rngs[row] = one.rng
                 self._place(row, one.obs)
+                if carry is not None:
+                    carry.now[row] = one.carry
         if not todo:
             return
         self.state[WHICH] = NONE
         features = self.obs if self.mask is None else MaskedObs(self.obs, self.mask)
-        actions = actor.sample_each(features, rngs)
+        actions = actor.sample_each(features, rngs, carry)
         if step == 1:
             _check([actions[row] for row, _ in todo])
         for row, one in todo:
-            one.take(actor, actions[row], step)
+            after = None if carry is None else carry.now[row]
+            one.take(actor, actions[row], step, after)
 
     def _place(self, row, features):
         # Rows of nobody are 0, and can choose anything.

@@ -43,6 +43,8 @@ class Episodes:
         The observation to act on; None where an episode is to begin.
     rng : numpy.random.Generator
         Of the actions.
+    carry : array, shape (C,), or None
+        The hidden state before the next action; None without memory.
     """
 
     def __init__(self, make_env, seed, index, state, streams):
@@ -56,7 +58,7 @@ class Episodes:
         self.generation, self.reseeds = generation, -1
         self.rng = None
         self._reseed()
-        self.obs = None
+        self.obs = self.carry = None
 
     def _reseed(self):
         # Environment and global generators; the stream of actions goes on.
@@ -109,8 +111,9 @@ class Episodes:
         """Begin an episode if none is running."""
         if self.obs is None:
             self.obs = actor.features(self._reset())
+            self.carry = actor.carry().now
 
-    def take(self, actor, action, step):
+    def take(self, actor, action, step, carry=None):
         """Take a step and record it.
 
         Parameters
@@ -121,8 +124,11 @@ class Episodes:
             The action.
         step : int
             Which step of the collection this is, from 1; told of an episode that ends.
+        carry : array, shape (C,), optional
+            With memory: the hidden state after the action.
         """
-        self.recorder.act(self.obs, action, self.index)
+        self.recorder.act(self.obs, action, self.index, self.carry)
+        self.carry = carry
         obs, reward, done, end = self._step(action)
         self.recorder.observe(reward, self.index)
         self.obs = actor.features(obs)
@@ -155,6 +161,8 @@ class Episodes:
             arrays["actions"] = numpy.stack(self.actions)
         if self.obs is not None:
             arrays["obs"] = unmasked(self.obs)
+        if self.obs is not None and self.carry is not None:
+            arrays["carry"] = self.carry
         about["generation"], about["reseeds"] = self.generation, self.reseeds
         about["rng"] = self.rng.bit_generator.state
         return arrays, about
@@ -178,6 +186,7 @@ class Episodes:
                 "goes on, but not as if it had never been stopped.",
                 self.index,
             )
+        self.carry = arrays.get("carry")
         self.rng.bit_generator.state = about["rng"]
         self.stream.set_state(arrays, about)
 

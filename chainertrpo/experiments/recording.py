@@ -98,6 +98,7 @@ def record_episodes(
     max_episode_len=None,
     recorder=None,
     logger=None,
+    stop_episode=lambda: None,
 ):
     """Let something that acts play whole episodes.
 
@@ -120,6 +121,9 @@ def record_episodes(
         It has the episodes that have ended, whatever this function is ended by.
     logger : logging.Logger, optional
         By default this module's.
+    stop_episode : callable
+        Called where an episode ends, such as ``agent.stop_episode``: a policy with memory
+        forgets it then.
 
     Returns
     -------
@@ -144,6 +148,7 @@ def record_episodes(
                 say_cut()
             recorder.step(action, obs, reward, done, cut)
             end = done or cut
+        stop_episode()
     return recorded(recorder.episodes, env, made_by or {"kind": "agent"})
 
 

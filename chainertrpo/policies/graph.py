@@ -241,6 +241,12 @@ class LinkOnHost:
     takes_rows = False  # batches only
 
     def __init__(self, policy):
+        if getattr(policy, "carry_size", 0):
+            raise ValueError(
+                f"expected a policy with memory of ours, got {type(policy).__name__}: what "
+                "another remembers is not known. Build a GaussianPolicy or SoftmaxPolicy "
+                "with core='gru'."
+            )
         self.policy = policy
 
     def _act(self, obs, mask, choose):
@@ -249,7 +255,7 @@ class LinkOnHost:
             dist = look(self.policy, send(obs), None if mask is None else send(mask))
         return chainer.backends.cuda.to_cpu(chainer.as_array(choose(dist)))
 
-    def sample(self, obs, rng, mask=None):
+    def sample(self, obs, rng, mask=None, carry=None):
         """Draw actions for a batch.
 
         ``dist.sample()`` draws from the global generator of its array module; NumPy's is
@@ -262,6 +268,6 @@ class LinkOnHost:
         finally:
             numpy.random.set_state(before)  # noqa: NPY002
 
-    def most_probable(self, obs, mask=None):
+    def most_probable(self, obs, mask=None, carry=None):
         """The modes for a batch."""
         return self._act(obs, mask, lambda dist: dist.most_probable)

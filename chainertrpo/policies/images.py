@@ -117,4 +117,6 @@ def network_for(obs_size, widths, core=None, core_size=None, **settings):
             f"expected observations in columns with core={core!r}, got images of shape "
             f"{obs_size}. Give features of them with phi, or leave the core out."
         )
-    return CORES[core](sizes, core_size=64 if core_size is None else core_size, **settings)
+    return CORES[core](
+        sizes, core_size=64 if core_size is None else core_size, **settings
+    )

@@ -94,17 +94,25 @@ class OnHost:
         """By what it was made from: views of arrays would become copies of them."""
         return OnHost, (self.network, self.family, self.theta)
 
-    def _at(self, obs, mask=None):
-        out, _ = self._step(obs)
+    def _at(self, obs, mask=None, carry=None):
+        if carry is None:
+            if self.network.carry_size:
+                raise ValueError(
+                    "expected a Carry of a policy with memory, got None. Give "
+                    "actor.carry() at an episode's start and the same until its end."
+                )
+            out, _ = self._step(obs)
+        else:
+            out, carry.now = self._step(obs, carry.now)
         return self.family.at(out, self.theta, mask)
 
-    def sample(self, obs, rng, mask=None):
+    def sample(self, obs, rng, mask=None, carry=None):
         """Draw actions for obs of shape (S,) or (N, S): (A,) or (N, A), or indices."""
-        return self.family.sample(self._at(obs, mask), rng)
+        return self.family.sample(self._at(obs, mask, carry), rng)
 
-    def most_probable(self, obs, mask=None):
+    def most_probable(self, obs, mask=None, carry=None):
         """The modes for obs of shape (S,) or (N, S)."""
-        return self.family.mode(self._at(obs, mask))
+        return self.family.mode(self._at(obs, mask, carry))
 
 
 def on_host(policy):

@@ -107,6 +107,8 @@ def make_parser(
     )
     sizes = {"type": at_least(1), "nargs": "+", "metavar": "N"}
     add("--hidden-sizes", **sizes, help="default: the preset's")
+    what = "give the policy memory, behind its layers (docs/memory.md)"
+    add("--recurrent", choices=["gru"], help=what)
     add(
         "--curvature",
         choices=["hessian", "gauss_newton"],
@@ -231,6 +233,8 @@ def changes_of(args, preset):
     """What the command line changes of a preset of `PRESETS`, by part."""
     size = {"hidden_sizes": args.hidden_sizes} if args.hidden_sizes else {}
     changes = {"policy": dict(size), "vf": dict(size)}
+    if args.recurrent:
+        changes["policy"]["core"] = args.recurrent
     for flag, (part, key) in FLAGS.items():
         if getattr(args, flag, None) is not None:
             if part == "optimizer" and part not in preset:

@@ -69,7 +69,7 @@ def recall(args, presets):
     args.preset = args.preset or saved.get("preset", args.default_preset)
     del args.default_preset, args.default_env
     flags = {"hidden_sizes", "bound_mean", "scale_actions", "clip_actions"}
-    flags.add("max_episode_steps")
+    flags |= {"max_episode_steps", "recurrent"}
     for name in flags & vars(args).keys():
         if getattr(args, name) is None:
             setattr(args, name, saved.get(name))

@@ -164,7 +164,13 @@ def agent(args):
     print("recording", flush=True)
     try:
         return record_episodes(
-            env, made.act, args.episodes, args.seed, made_by, recorder=recorder
+            env,
+            made.act,
+            args.episodes,
+            args.seed,
+            made_by,
+            recorder=recorder,
+            stop_episode=made.stop_episode,
         )
     except (KeyboardInterrupt, Exception) as error:
         if recorder.episodes:  # nothing of them is lost

@@ -5,7 +5,14 @@ import typing
 
 from chainertrpo._checks import in_range, whole
 from chainertrpo._threads import single_blas_thread
-from chainertrpo.data.pieces import minibatches
+from chainertrpo.data import Batch
+from chainertrpo.data.pieces import (
+    index_for,
+    minibatches,
+    n_pieces,
+    pieces_for,
+    take,
+)
 from chainertrpo.numerics import at, flatten
 from chainertrpo.updates.minibatch import descend
 from chainertrpo.updates.said import said
@@ -61,7 +68,7 @@ class Cloning:
         in_range("validation", self.validation, 0, below=1)
 
     @single_blas_thread()
-    def __call__(self, policy, optimizer, obs, action, rng, mask=None):
+    def __call__(self, policy, optimizer, obs, action, rng, mask=None, starts=None):
         """Fit a policy in place.
 
         Parameters
@@ -78,6 +85,9 @@ class Cloning:
             Of the split and the shuffling.
         mask : array, shape (N, M), bool, optional
             What could be chosen.
+        starts : array of int, shape (K,), optional
+            In which rows episodes begin: a policy with memory needs them, and then whole
+            episodes are held out and shuffled.
 
         Returns
         -------
@@ -89,27 +99,28 @@ class Cloning:
         FloatingPointError
             The loss is not finite; the policy is as it was.
         """
-        order = rng.permutation(len(obs))
-        held = int(self.validation * len(obs))
+        batch, send = _batch(policy, obs, action, mask, starts), policy.device.send
+        order = rng.permutation(n_pieces(batch))
+        held = int(self.validation * len(order))
         train, test = order[held:], order[:held]
-        send = policy.device.send
-        obs, action = send(obs), send(action)
-        mask = None if mask is None else send(mask)
 
-        def value(rows):
-            if not len(rows):
+        def value(chosen):
+            if not len(chosen):
                 return numpy.nan
-            rows = send(rows)
-            there = said(policy, obs[rows], None if mask is None else mask[rows])
-            return -float(there.log_prob(action[rows]).mean())
+            part = take(batch, index_for(batch, chosen, send))
+            there = said(policy, part.obs, part.mask, memory=part.memory)
+            return -float(there.log_prob(part.action).mean())
 
-        loss = regression(obs, action, mask)
+        loss = regression(batch.obs, batch.action, batch.mask)
+        if batch.memory:
+            loss = _regression_of_pieces(batch)
         start = flatten(policy)
         best = (value(test), 0, start)
         n_updates = 0
         for epoch in range(1, self.epochs + 1):
-            size = min(self.batch_size, len(train))
-            rows = send(train[minibatches(len(train), size, 1, rng)])
+            size = min(pieces_for(batch, self.batch_size), len(train))
+            rows = train[minibatches(len(train), size, 1, rng)]
+            rows = index_for(batch, rows, send)
             n_updates += len(descend(policy, optimizer, rows, loss))
             now = value(test)
             if not held or now < best[0]:
@@ -123,3 +134,32 @@ class Cloning:
                 "expected a finite loss of cloning. Lower the learning rate."
             )
         return CloningReport(n_updates, final, best[0], best[1])
+
+
+def _batch(policy, obs, action, mask, starts):
+    """The pairs on the policy's device; with memory its carry is zero at every start."""
+    send, size = policy.device.send, getattr(policy, "carry_size", 0)
+    obs, action, mask = (x if x is None else send(x) for x in (obs, action, mask))
+    batch = Batch(obs, action, None, None, None, mask=mask)
+    if not size:
+        return batch
+    if starts is None:
+        raise ValueError(
+            "expected starts, the rows in which episodes begin, to clone into a policy "
+            "with memory, got None. clone_expert gives those of its demonstrations."
+        )
+    carry = policy.xp.zeros((len(starts), size), obs.dtype)
+    return batch._replace(starts=numpy.asarray(starts), carry=carry)
+
+
+def _regression_of_pieces(batch):
+    """What `regression` is, for a policy with memory."""
+
+    def loss(heads, chosen):
+        part, head = take(batch, chosen), heads[0]
+        head.at(part.obs, part.mask, part.memory)
+        share = -1 / len(part.obs)
+        head.pull(part.action, by_log_prob=share)
+        return (head.sum_log_prob(part.action) * share,)
+
+    return loss

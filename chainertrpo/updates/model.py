@@ -112,9 +112,7 @@ def closed(policy, part, batch, objective, curvature, region, chunk_rows):
     params = {name: x.array for name, x in named_params(policy).items()}
     mask, kind = batch.mask, curvature.kind
     n = ranks.sum(len(batch.obs))
-    lin = Linearized(
-        part, params, batch.obs, mask, n, chunk_rows, memory=batch.memory
-    )
+    lin = Linearized(part, params, batch.obs, mask, n, chunk_rows, memory=batch.memory)
     family, c = part.family, objective.entropy_coef
     chunks = [take(batch, pieces) for pieces in lin.pieces]
     gains = [None] * len(chunks)

@@ -256,7 +256,8 @@ def make_agent(
     policy = policy_for(
         obs_size, action_space, seed=seeds[0], **(parts["policy"] or {})
     )
-    vf = value_function(obs_size, seed=seeds[1], **(parts["vf"] or {}))
+    seen = obs_size + policy.carry_size
+    vf = value_function(seen, seed=seeds[1], **(parts["vf"] or {}))
     for link in (policy, vf) if device is not None else ():
         link.to_device(device)
     normalizer = parts["obs_normalizer"]
