@@ -156,8 +156,10 @@ class RecurrentMLP(chainer.Chain):
             self.core = GRU(inner[-1], core_size, init=init, seed=settings["seed"])
             self.head = MLP((core_size, n_out), last_scale=last_scale, **settings)
         self.activation = activation
-        order = [x for x in ("encoder", "core", "head") if hasattr(self, x)]
-        self.network = chain.Chain([(f"/{name}", self[name].network) for name in order])
+        made = [("/core", self.core.network), ("/head", self.head.network)]
+        if len(inner) > 1:
+            made.insert(0, ("/encoder", self.encoder.network))
+        self.network = chain.Chain(made)
 
     def forward(self, x, carry, starts):
         """Apply the layers.

@@ -215,15 +215,14 @@ class GRU:
         x, before, slope, z, w, u, order, steps = tape
         xp, n = functions(x), self.width
         da, dh = _empty(xp, room, "sums", x, 4 * n), dout.take(order, axis=0)
+        by_sum, found = (array.reshape(len(x), 4, n) for array in (slope, da))
         back = None
         for rows in steps[::-1]:
-            step, sums = dh[rows], da[rows]
+            step = dh[rows]
             if back is not None:
                 step[: len(back)] += back
-            for i in range(4):
-                part = slice(i * n, (i + 1) * n)
-                xp.multiply(slope[rows, part], step, out=sums[:, part])
-            back = sums[:, n:].dot(u)
+            xp.multiply(by_sum[rows], step[:, None], out=found[rows])
+            back = da[rows, n:].dot(u)
             back += z[rows] * step
         xp.dot(da[:, : 3 * n].T, x, out=into[self.w])
         xp.dot(da[:, n:].T, before, out=into[self.u])
