@@ -256,8 +256,10 @@ def make_agent(
     policy = policy_for(
         obs_size, action_space, seed=seeds[0], **(parts["policy"] or {})
     )
-    seen = obs_size + policy.carry_size
-    vf = value_function(seen, seed=seeds[1], **(parts["vf"] or {}))
+    # V sees what the policy remembers; a policy of images remembers nothing.
+    memory = policy.carry_size
+    vf_size = obs_size + memory if memory else obs_size
+    vf = value_function(vf_size, seed=seeds[1], **(parts["vf"] or {}))
     for link in (policy, vf) if device is not None else ():
         link.to_device(device)
     normalizer = parts["obs_normalizer"]
