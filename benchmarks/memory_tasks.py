@@ -19,7 +19,8 @@ from chainertrpo.experiments.envs import adapt, make_env  # noqa: E402
 
 import numpy as np  # noqa: E402
 
-RESULTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "results")
+HERE = os.path.dirname(os.path.abspath(__file__))
+PATH = os.path.join(HERE, "results", "memory_tasks.json")
 MEMORY = {"gru": {"core": "gru", "core_size": 32}, "mlp": {}}
 
 
@@ -74,8 +75,8 @@ class Repeat:
 
 TASKS = {
     # environment, best return, steps, settings
-    "cartpole": (Hidden, 500, 120_000, {"gamma": 0.99, "update_interval": 3000}),
-    "repeat": (Repeat, 37, 100_000, {"gamma": 0.8, "update_interval": 2000}),
+    "cartpole": (Hidden, 500, 60_000, {"gamma": 0.99, "update_interval": 3000}),
+    "repeat": (Repeat, 37, 120_000, {"gamma": 0.8, "update_interval": 2000}),
 }
 
 
@@ -130,19 +131,27 @@ def main():
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS))
     args = parser.parse_args()
-    path = os.path.join(RESULTS, "memory_tasks.json")
-    found = {}
-    if os.path.exists(path):
-        with open(path) as file:
-            found = json.load(file)
     for seed in range(args.seeds):
         for task in args.tasks:
             for memory in MEMORY:
                 name = f"{task} {memory} {seed}"
-                if name not in found:
-                    found[name] = train(task, memory, seed)
-                    with open(path, "w") as file:
-                        json.dump(found, file, indent=1, sort_keys=True)
+                if name not in known():
+                    save({name: train(task, memory, seed)})
+
+
+def known():
+    """What has been run: {task memory seed: scores …}."""
+    if not os.path.exists(PATH):
+        return {}
+    with open(PATH) as file:
+        return json.load(file)
+
+
+def save(more):
+    """Add to it."""
+    found = {**known(), **more}
+    with open(PATH, "w") as file:
+        json.dump(found, file, indent=1, sort_keys=True)
 
 
 if __name__ == "__main__":

@@ -9,18 +9,20 @@ from chainertrpo import (
     make_agent,
     settings_of,
 )
-from chainertrpo.data import Path
+from chainertrpo.agents import clone_expert, make_gail_agent
+from chainertrpo.data import Demonstrations, Episode, Path, environment_header
 from chainertrpo.experiments import train_agent_parallel
+from chainertrpo.experiments.envs import Env, adapt
 from chainertrpo.experiments.recording import record_episodes
 from chainertrpo.numerics import flatten
 from chainertrpo.policies import parts
-from chainertrpo.updates import Curvature, Gram, NaturalStep
+from chainertrpo.updates import Cloning, Curvature, Gram, NaturalStep
 
 import chainer
 import numpy as np
 import pytest
 from protocol import drive
-from worlds import Point, spaces
+from worlds import Point, Repeat, spaces
 
 CORE = {"core": "gru", "core_size": 6}
 
@@ -312,3 +314,61 @@ def test_what_does_not_go_with_memory_is_named():
         agent.update([path])
     with pytest.raises(ValueError, match="actor.carry"):
         agent.actor().sample(np.zeros(2, "f"), np.random.default_rng(0))
+
+
+def shown(rng, episodes=12, kept=True):
+    """An expert that repeats what was one step back."""
+    env, found = Echo(3, length=8), []
+    header = environment_header(adapt(env))
+    for _ in range(episodes):
+        obs, done, seen_obs, actions = env.reset(), False, [], []
+        while not done:
+            seen_obs.append(obs)
+            actions.append(env.seen[-2] if len(env.seen) > 1 else 0)
+            obs, _, done, _ = env.step(actions[-1])
+        n = len(actions)
+        mask = None if kept else np.arange(n) % 2 == 0
+        seen_obs = np.float32([*seen_obs, obs])
+        reward = np.zeros(n, "f")
+        found.append(
+            Episode(seen_obs, np.array(actions, "i"), reward, True, False, -1, mask)
+        )
+    return Demonstrations(found, header, {"kind": "script"})
+
+
+def test_cloning_goes_by_episode(rng):
+    """The GRU repeats what it cannot see; whole episodes are held out."""
+    losses = {}
+    for name, core in (("gru", CORE), ("mlp", {})):
+        agent = agent_for(Echo(), core=core, obs_normalizer=None)
+        report = clone_expert(agent, shown(rng), Cloning(40, 16), learning_rate=0.01)
+        losses[name] = report.validation_loss
+    assert losses["gru"] < 0.4 < 0.8 < losses["mlp"]
+    with pytest.raises(ValueError, match="whole episodes.*--every"):
+        clone_expert(agent_for(Echo()), shown(rng, kept=False))
+    policy = agent_for(Echo()).policy
+    optimizer = chainer.optimizers.Adam().setup(policy)
+    with pytest.raises(ValueError, match="starts.*clone_expert"):
+        Cloning()(policy, optimizer, *shown(rng).pairs(), rng)
+
+
+def test_gail_with_memory(rng):
+    env = Echo(length=8)
+    agent, _ = make_gail_agent(
+        env.observation_space,
+        env.action_space,
+        shown(rng),
+        agent={"update_interval": 64},
+        policy={"hidden_sizes": [8], **CORE},
+    )
+    before = flatten(agent.policy)
+    drive(agent, env, 129)
+    assert agent.n_updates == 2 and not np.array_equal(before, flatten(agent.policy))
+
+
+def test_masks_and_memory_go_together():
+    env = Env(Repeat(spaces.Discrete(4), "info"), seed=0)
+    agent = agent_for(env)
+    log = drive(agent, env, 301)
+    assert agent.n_updates == 3 and agent.last_step.accepted
+    assert max(reward for _, _, reward, _ in log) <= 1  # what is forbidden would pay 9
