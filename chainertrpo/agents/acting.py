@@ -137,8 +137,8 @@ class Actor:
 
     def sample_batch(self, features, rng, carry=None):
         """Draw actions."""
-        x, mask = self._normalized(features), mask_of(features)
-        return self.policy.sample(x, rng, mask, carry if self.carry_size else None)
+        x = self._normalized(features)
+        return self.policy.sample(x, rng, mask_of(features), carry)
 
     def most_probable(self, features, carry=None):
         """The mode; with memory `carry` becomes what is remembered after it."""
@@ -148,8 +148,8 @@ class Actor:
 
     def most_probable_batch(self, features, carry=None):
         """The modes."""
-        x, mask = self._normalized(features), mask_of(features)
-        return self.policy.most_probable(x, mask, carry if self.carry_size else None)
+        x = self._normalized(features)
+        return self.policy.most_probable(x, mask_of(features), carry)
 
     def _one(self, act, features, *rest):
         """One observation as a batch of one."""

@@ -89,19 +89,20 @@ class OnHost:
     def __init__(self, network, family, theta):
         self.network, self.family, self.theta = network, family, theta
         self._step = network.acting(theta)
+        self._remembers = network.carry_size > 0
 
     def __reduce__(self):
         """By what it was made from: views of arrays would become copies of them."""
         return OnHost, (self.network, self.family, self.theta)
 
     def _at(self, obs, mask=None, carry=None):
-        if carry is None:
-            if self.network.carry_size:
-                raise ValueError(
-                    "expected a Carry of a policy with memory, got None. Give "
-                    "actor.carry() at an episode's start and the same until its end."
-                )
+        if not self._remembers:
             out, _ = self._step(obs)
+        elif carry is None:
+            raise ValueError(
+                "expected a Carry of a policy with memory, got None. Give actor.carry() at "
+                "an episode's start, and the same until its end."
+            )
         else:
             out, carry.now = self._step(obs, carry.now)
         return self.family.at(out, self.theta, mask)
