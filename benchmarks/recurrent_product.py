@@ -32,7 +32,7 @@ import chainer.functions as F  # noqa: E402
 import chainer.links as L  # noqa: E402
 import numpy as np  # noqa: E402
 
-S, WIDTH, A, ROWS, ROUNDS = 17, 64, 6, 5000, 5
+S, WIDTH, A, ROWS, ROUNDS = 17, 64, 6, 5000, 3
 
 
 class Theirs(chainer.Chain):
