@@ -137,7 +137,7 @@ class AgentContract:
         # The optimiser's moments too: one more update goes the same way.
         for one in (agent, other):
             one._streams["fit"] = np.random.default_rng(3)
-            one.update(some_paths())
+            one.update(some_paths(carry_size=getattr(agent.policy, "carry_size", 0)))
         assert np.array_equal(theta(other), theta(agent))
         assert np.array_equal(flatten(other.vf), flatten(agent.vf))
 

@@ -12,7 +12,9 @@ from chainertrpo import (
 from chainertrpo.agents import clone_expert, make_gail_agent
 from chainertrpo.data import Demonstrations, Episode, Path, environment_header
 from chainertrpo.experiments import train_agent_parallel
+from chainertrpo.experiments.acting_together import Together
 from chainertrpo.experiments.envs import Env, adapt
+from chainertrpo.experiments.episodes import STATE_SIZE
 from chainertrpo.experiments.recording import record_episodes
 from chainertrpo.numerics import flatten
 from chainertrpo.policies import parts
@@ -22,7 +24,7 @@ from chainertrpo.updates.reward_forms import TerminationBiasWarning
 import chainer
 import numpy as np
 import pytest
-from protocol import drive
+from protocol import AgentContract, drive
 from worlds import Point, Repeat, spaces
 
 CORE = {"core": "gru", "core_size": 6}
@@ -246,6 +248,30 @@ def test_a_resumed_run_is_as_if_never_stopped(tmp_path):
     assert np.array_equal(*found)
 
 
+@pytest.mark.parametrize("num_envs", [1, 3])
+def test_workers_keep_a_hidden_state_an_environment(num_envs):
+    """Zero where an episode begins; it goes on over the cut, also after a restart."""
+    agent = agent_for(Echo(), obs_normalizer=None)
+    made = [
+        Together(make_echo, 5, range(num_envs), num_envs, np.zeros(STATE_SIZE))
+        for _ in range(2)
+    ]
+    made[0].restart(0)
+    shares = [30] * num_envs  # episodes have 19 steps
+    first = made[0].collect(agent.actor(), shares, True)
+    made[1].restore(agent.actor(), [state for _, _, state in first])
+    later = [one.collect(agent.actor(), shares, False) for one in made]
+    for (before, _, _), (paths, _, _), (again, _, _) in zip(first, *later):
+        assert [len(p.reward) for p in before + paths] == [19, 11, 8, 19, 3]
+        assert [p.carry.any() for p in before + paths] == [0, 0, 1, 0, 0]
+        for path in before:
+            states = hidden_states(agent, path.obs[:-1], path.carry)
+        assert np.allclose(paths[0].carry, states[-1], rtol=0, atol=1e-6)
+        for one, other in zip(paths, again):
+            assert np.array_equal(one.carry, other.carry)
+            assert np.array_equal(one.action, other.action)
+
+
 def test_recorded_episodes_are_forgotten_between():
     env = Echo(length=5)
     agent = agent_for(env)
@@ -374,3 +400,14 @@ def test_masks_and_memory_go_together():
     log = drive(agent, env, 301)
     assert agent.n_updates == 3 and agent.last_step.accepted
     assert max(reward for _, _, reward, _ in log) <= 1  # what is forbidden would pay 9
+
+
+class TestContract(AgentContract):
+    """What every agent keeps to, with memory."""
+
+    # Acting twice on the same observation differs, and learning has tasks of its own.
+    test_deterministic_acting = test_it_learns = None
+
+    def make_agent(self, discrete, seed=0, **settings):
+        settings = {"update_interval": 1000, **settings}
+        return agent_for(Point(discrete=discrete), seed=seed, agent=settings)

@@ -43,7 +43,7 @@ class Point:
         return self._obs(), reward, end and self.terminal, info
 
 
-def some_paths(seed=0, lengths=(7, 9, 4)):
+def some_paths(seed=0, lengths=(7, 9, 4), carry_size=0):
     rng = np.random.RandomState(seed)
     return [
         Path(
@@ -51,6 +51,7 @@ def some_paths(seed=0, lengths=(7, 9, 4)):
             rng.standard_normal((n, 1)).astype("f"),
             rng.standard_normal(n).astype("f"),
             terminal=bool(i % 2),
+            carry=np.zeros(carry_size, "f") if carry_size else None,
         )
         for i, n in enumerate(lengths)
     ]
