@@ -257,13 +257,13 @@ def test_workers_keep_a_hidden_state_an_environment(num_envs):
         for _ in range(2)
     ]
     made[0].restart(0)
-    shares = [30] * num_envs  # episodes have 19 steps
+    shares = [30] * num_envs  # episodes have 20 steps
     first = made[0].collect(agent.actor(), shares, True)
     made[1].restore(agent.actor(), [state for _, _, state in first])
     later = [one.collect(agent.actor(), shares, False) for one in made]
     for (before, _, _), (paths, _, _), (again, _, _) in zip(first, *later):
-        assert [len(p.reward) for p in before + paths] == [19, 11, 8, 19, 3]
-        assert [p.carry.any() for p in before + paths] == [0, 0, 1, 0, 0]
+        assert [len(p.reward) for p in before + paths] == [20, 10, 10, 20]
+        assert [p.carry.any() for p in before + paths] == [0, 0, 1, 0]
         for path in before:
             states = hidden_states(agent, path.obs[:-1], path.carry)
         assert np.allclose(paths[0].carry, states[-1], rtol=0, atol=1e-6)
