@@ -56,7 +56,8 @@ def run_program(script, *args, path=(), cold=False, timeout=300):
     subprocess.CompletedProcess
         With ``stdout`` and ``stderr``.
     """
-    path = os.pathsep.join(map(str, [ROOT, *path]))
+    given = os.environ.get("PYTHONPATH", "").split(os.pathsep)  # such as a stand-in's
+    path = os.pathsep.join(map(str, [ROOT, *path, *filter(None, given)]))
     environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
     argv = [str(ROOT / script), *map(str, args)]
     if cold or not hasattr(os, "fork"):

@@ -293,7 +293,7 @@ def test_a_missing_gpu_is_an_error_and_never_the_cpu():
 @pytest.mark.gpu
 def test_train_on_the_gpu(tmp_path):
     flags = ["--env", "CartPole", "--steps", 1500, "--trpo-update-interval", 500]
-    out = run(TRAIN, *flags, "--gpu", 0, "--outdir", tmp_path).stdout
+    out = run(TRAIN, *flags, "--gpu", 0, "--outdir", tmp_path, cold=True).stdout
     assert "@cupy:0" in out
 
 

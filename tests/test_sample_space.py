@@ -53,7 +53,7 @@ def direction(policy, batch, solver, objective=Surrogate()):  # noqa: B008
 def test_it_is_conjugate_gradient_run_to_the_end(build, kind, objective):
     policy, batch = build(kind)
     ours = direction(policy, batch, Gram(), objective)
-    truth = direction(policy, batch, CG(iterations=2000), objective)
+    truth = direction(policy, batch, CG(iterations=300), objective)
     scale = float(abs(truth.x).max())
     assert float(abs(ours.x - truth.x).max()) < 1e-9 * scale
     assert ours.quadratic == pytest.approx(truth.quadratic, rel=1e-10)
@@ -289,7 +289,7 @@ def test_by_conjugate_gradient_too(build, rng):
     """Minibatches are a schedule of any solver."""
     policy, batch = build("categorical", n=64)
     twin, _ = build("categorical", n=64)
-    one = dataclasses.replace(MANY, solver=CG(iterations=500))
+    one = dataclasses.replace(MANY, solver=CG(iterations=150))
     for step, link in ((one, policy), (MANY, twin)):
         assert step(link, batch, rng=np.random.default_rng(0)).accepted
     np.testing.assert_allclose(
