@@ -379,10 +379,12 @@ def test_a_time_limit_of_ones_own():
 class NotFinite:
     """An actor whose policy has become NaN."""
 
+    carry_size = 0
+
     def features(self, obs):
         return np.asarray(obs, "f")
 
-    def sample_each(self, features, rngs):
+    def sample_each(self, features, rngs, carry=None):
         return np.full((len(rngs), 1), np.nan, "f")
 
 

@@ -96,7 +96,7 @@ def parse_args(argv=None):
         except ValueError as error:
             parser.error(f"--variant {name}: expected CHANGES in JSON, got {error}")
         if not isinstance(changes, dict) or not all(
-            isinstance(part, dict) for part in changes.values()
+            part is None or isinstance(part, dict) for part in changes.values()
         ):
             parser.error(
                 f"--variant {name}: expected CHANGES like "

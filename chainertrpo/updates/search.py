@@ -66,7 +66,7 @@ class Backtrack:
     def __post_init__(self):
         """Raise a ValueError for values that cannot work."""  # noqa: DOC501
         in_range("shrink", self.shrink, above=0, below=1)
-        whole("n_tries", self.n_tries, 0)
+        whole("n_tries", self.n_tries, 1)
         if self.kl_slack is not None:
             positive("kl_slack", self.kl_slack)
         at_least("min_ratio", self.min_ratio, 0)
