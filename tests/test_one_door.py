@@ -2,6 +2,8 @@
 
 import logging
 
+from chainertrpo import GaussianPolicy
+from chainertrpo.agents.acting import Actor
 from chainertrpo.experiments import (
     BadEnvironmentError,
     Collector,
@@ -376,13 +378,11 @@ def test_a_time_limit_of_ones_own():
         make_env("Pendulum-v1", max_episode_steps=0.5)
 
 
-class NotFinite:
+class NotFinite(Actor):
     """An actor whose policy has become NaN."""
 
-    carry_size = 0
-
-    def features(self, obs):
-        return np.asarray(obs, "f")
+    def __init__(self):
+        super().__init__(GaussianPolicy(2, 1, (2,)))
 
     def sample_each(self, features, rngs, carry=None):
         return np.full((len(rngs), 1), np.nan, "f")
