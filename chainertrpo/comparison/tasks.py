@@ -88,12 +88,13 @@ TASKS = {
     # Tabular Q-learning reaches 0.73 to 0.75 (500,000 steps, three seeds, 1,000 episodes),
     # the best policy 0.744 by dynamic programming: the ice is slippery.
     "FrozenLake-v1": Task(
-        steps=150_000,
+        steps=200_000,
         goal=0.70,
         preset="chainerrl-reproduction",
         changes={  # states are one-hot, so networks without hidden layers are tables
             "agent": {"update_interval": 2000, "gamma": 0.99, "lambd": 0.9},
-            "policy_step": {"region": {"max_kl": 0.05}, "curvature": {"damping": 1e-3}},
+            # With 0.05 seeds are certain too early, of another way than the best.
+            "policy_step": {"region": {"max_kl": 0.02}, "curvature": {"damping": 1e-3}},
             "value_step": {"epochs": 10},
             "vf_optimizer": {"alpha": 0.01},
             "policy": {"hidden_sizes": []},
@@ -103,12 +104,12 @@ TASKS = {
     ),
     # The environment says which moves are walls; see docs/spaces.md.
     "Taxi-v3": Task(
-        steps=150_000,
+        steps=250_000,
         goal=7.0,
         preset="chainerrl-reproduction",
         changes={
             "agent": {"update_interval": 2000, "gamma": 0.99, "lambd": 0.95},
-            "policy_step": {"region": {"max_kl": 0.05}, "curvature": {"damping": 1e-3}},
+            "policy_step": {"region": {"max_kl": 0.02}, "curvature": {"damping": 1e-3}},
             "policy": {"hidden_sizes": [64]},
             "vf": {"hidden_sizes": [64]},
             "obs_normalizer": None,

@@ -1,5 +1,13 @@
 """From observations to distributions of actions and to values."""
 
+from chainertrpo.policies.by_space import (
+    BoundedGaussianPolicy,
+    GaussianPolicy,
+    ScaledGaussianPolicy,
+    SoftmaxPolicy,
+    SpacePolicy,
+    policy_over,
+)
 from chainertrpo.policies.graph import (
     Categorical,
     DiagonalGaussian,
@@ -9,19 +17,7 @@ from chainertrpo.policies.graph import (
 from chainertrpo.policies.joint import ActorCritic, halves
 from chainertrpo.policies.models import MLP
 from chainertrpo.policies.normalizer import EmpiricalNormalization
-from chainertrpo.policies.policy import (
-    BoundedGaussianPolicy,
-    GaussianPolicy,
-    OnHost,
-    Part,
-    Policy,
-    ScaledGaussianPolicy,
-    SoftmaxPolicy,
-    SpacePolicy,
-    on_host,
-    parts,
-    policy_over,
-)
+from chainertrpo.policies.policy import OnHost, Part, Policy, on_host, parts
 from chainertrpo.policies.values import ScaledValueFunction, ValueFunction
 
 __all__ = [
