@@ -32,6 +32,8 @@ class GymVectorEnv:
         self.observation_space = env.single_observation_space
         self.action_space = env.single_action_space
         self._seen, self._actions = check_spaces(self), Space.of(self.action_space)
+        continuous = self._actions.is_continuous
+        self._bounds = self._actions.action_bounds if continuous else None
         self._mask_is_seen = MASK in (
             getattr(self.observation_space, "spaces", ()) or ()
         )
@@ -105,9 +107,8 @@ class GymVectorEnv:
         obs, rewards, dones, infos : tuple of lists
             As `Env.step`.
         """
-        low, high = self._actions.action_bounds
-        if self._actions.is_continuous:
-            actions = numpy.clip(actions, low, high)
+        if self._bounds is not None:
+            actions = numpy.clip(actions, *self._bounds)
         given = columns_of([self._actions.decode(a) for a in actions])
         obs, rewards, dones, cuts, info = self.env.step(given)
         infos = []
