@@ -137,6 +137,34 @@ def flag(name, value):
     return bool(value)
 
 
+def made_of(name, value, classes):
+    """Check that a setting is an instance of one of several classes.
+
+    Parameters
+    ----------
+    name : str
+        Of the setting.
+    value : object
+        What came.
+    classes : sequence of type
+        What is possible.
+
+    Returns
+    -------
+    object
+        The value.
+
+    Raises
+    ------
+    ValueError
+        It is none of them.
+    """
+    if not isinstance(value, tuple(classes)):
+        expected = " or ".join(f"{cls.__name__}(...)" for cls in classes)
+        raise ValueError(_wrong(name, value, expected))
+    return value
+
+
 def one_of(name, value, choices):
     """Check that a setting is one of several names; near ones are suggested.
 

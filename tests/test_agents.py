@@ -5,6 +5,7 @@ import math
 
 import chainertrpo
 from chainertrpo import TRPO, EmpiricalNormalization, GaussianPolicy, SoftmaxPolicy
+from chainertrpo.agents import OnPolicyAgent
 from chainertrpo.data import BadObservationError
 from chainertrpo.numerics import flatten
 from chainertrpo.policies import Categorical, DiagonalGaussian
@@ -236,6 +237,25 @@ def test_shared_parameters_and_wrong_optimizer():
     shared = Shared(policy.mlp)
     optimizer.setup(shared)
     expect(ValueError, "separate networks", TRPO, policy, shared, optimizer)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("policy", "x", r"policy to be Link\(\.\.\.\), got 'x'"),
+        ("vf", None, r"vf to be Link\(\.\.\.\), got None"),
+        ("policy_step", "x", "policy_step to be callable, got 'x'"),
+        ("value_step", 3, "value_step to be callable, got 3"),
+        ("rewards", "gail", "rewards to be callable, got 'gail'"),
+        ("phi", "x", "phi to be callable, got 'x'"),
+        ("obs_normalizer", True, "obs_normalizer to be EmpiricalNormalization"),
+        ("estimation", {"pad_to": 3}, "estimation to be Estimation"),
+    ],
+)
+def test_what_an_agent_is_not_made_of(name, value, expected):
+    policy, vf, optimizer = parts()
+    given = {"policy": policy, "vf": vf, "vf_optimizer": optimizer, name: value}
+    expect(ValueError, expected, OnPolicyAgent, **given)
 
 
 @pytest.mark.parametrize("settings", [{"gamma": 1.1}, {"lambd": -0.1}])

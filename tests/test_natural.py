@@ -565,6 +565,10 @@ def test_the_natural_step_does_not_see_the_parametrisation(
         (Curvature, {"stride": 0}, "stride to be a whole number >= 1, got 0"),
         (Repeats, {"n": 0}, "n to be a whole number >= 1, got 0"),
         (NaturalStep, {"chunk_rows": 0}, "chunk_rows to be a whole number >= 1"),
+        (NaturalStep, {"region": "x"}, r"region to be TrustRegion\(\.\.\.\), got 'x'"),
+        (NaturalStep, {"solver": TrustRegion()}, r"solver to be CG\(\.\.\.\) or Gram"),
+        (NaturalStep, {"search": 3}, r"search to be Backtrack\(\.\.\.\), got 3"),
+        (NaturalStep, {"schedule": None}, r"schedule to be Repeats\(\.\.\.\) or Mini"),
     ],
 )
 def test_refuses_what_cannot_work(make, settings, message):

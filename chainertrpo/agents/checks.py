@@ -1,8 +1,11 @@
 """What an agent refuses when it is built, each with the remedy."""
 
-from chainertrpo._checks import flag, in_range, whole
+from chainertrpo._checks import flag, in_range, made_of, whole
+from chainertrpo.agents.batching import Estimation
 from chainertrpo.agents.memory import carry_size
 from chainertrpo.policies import parts
+
+from chainer import Link
 
 
 def check_settings(gamma, lambd, update_interval, **flags):
@@ -12,6 +15,25 @@ def check_settings(gamma, lambd, update_interval, **flags):
     whole("update_interval", update_interval, 2)  # TRPO's batches have thousands
     for name, value in flags.items():
         flag(name, value)
+
+
+def check_kinds(policy, vf, model, obs_normalizer, estimation, **callables):
+    """Refuse what is not of the kind that an agent needs of it."""  # noqa: DOC501
+    apart = {"policy": policy, "vf": vf} if model is None else {"model": model}
+    for name, link in apart.items():
+        made_of(name, link, [Link])
+    made_of("estimation", estimation, [Estimation])
+    for name, value in callables.items():
+        if value is not None and not callable(value):
+            raise ValueError(f"expected {name} to be callable, got {value!r}.")
+    needed = ("experience", "to_device")
+    if obs_normalizer is not None and not all(
+        hasattr(obs_normalizer, name) for name in needed
+    ):
+        raise ValueError(
+            "expected obs_normalizer to be EmpiricalNormalization(...) or None, got "
+            f"{obs_normalizer!r}."
+        )
 
 
 def check_recurrent(link, batch_states, recurrent, max_recurrent_sequence_len):

@@ -9,7 +9,12 @@ from chainertrpo._renamed import renamed_arguments, renamed_attribute
 from chainertrpo._threads import single_blas_thread
 from chainertrpo.agents.acting import Actor, stack, unstack, with_mask
 from chainertrpo.agents.batching import Estimation, make_batch, renormalized
-from chainertrpo.agents.checks import check_links, check_memory, check_settings
+from chainertrpo.agents.checks import (
+    check_kinds,
+    check_links,
+    check_memory,
+    check_settings,
+)
 from chainertrpo.agents.health import Health
 from chainertrpo.agents.rewards import environment_rewards
 from chainertrpo.agents.statistics import TRPO_WINDOWS, Statistics
@@ -124,6 +129,18 @@ class OnPolicyAgent:
             ValueFit() if apart else fitted_with_the_policy
         )
         self.model = policy if apart else model
+        self.estimation = estimation or Estimation()
+        check_kinds(
+            policy,
+            vf,
+            model,
+            obs_normalizer,
+            self.estimation,
+            policy_step=self.policy_step,
+            value_step=self.value_step,
+            rewards=rewards,
+            phi=phi,
+        )
         if apart:
             check_links(policy, vf)
         check_settings(
@@ -148,7 +165,6 @@ class OnPolicyAgent:
         self.gamma, self.lambd, self.phi = gamma, lambd, phi
         self.update_interval = update_interval
         self.standardize_advantages = standardize_advantages
-        self.estimation = estimation or Estimation()
         check_memory(policy, vf, self.model, self.policy_step, self.estimation)
         self.act_deterministically = act_deterministically
         self.logger = logger or logging.getLogger(__name__)

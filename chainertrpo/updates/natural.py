@@ -18,7 +18,7 @@ from chainertrpo.updates.said import said
 from chainertrpo.updates.schedule import Minibatches, Repeats
 from chainertrpo.updates.search import SMALLEST, Backtrack, Trial, check_finite
 from chainertrpo.updates.solver import CG, Gram
-from chainertrpo.updates.spelling import flat_arguments
+from chainertrpo.updates.spelling import check_values, flat_arguments
 
 import numpy
 
@@ -110,6 +110,7 @@ class NaturalStep:
 
     def __post_init__(self):
         """Raise a ValueError for values that cannot work."""  # noqa: DOC501
+        check_values(self)
         whole("chunk_rows", self.chunk_rows, 1)
         if self.piece_length is not None:
             whole("piece_length", self.piece_length, 1)

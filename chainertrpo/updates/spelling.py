@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import warnings
 
-from chainertrpo._checks import one_of
+from chainertrpo._checks import made_of, one_of
 from chainertrpo.updates.objectives import OBJECTIVES
 from chainertrpo.updates.region import Curvature, TrustRegion
 from chainertrpo.updates.schedule import SCHEDULES
@@ -86,6 +86,15 @@ def make(name, settings, default=None):
     if default is not None and isinstance(default, made):
         return dataclasses.replace(default, **settings)
     return made(**settings)
+
+
+def check_values(step):
+    """Raise a ValueError for a value of a step that is none; only a search may be None."""
+    for name, made in VALUES.items():
+        value = getattr(step, name)
+        if not (name == "search" and value is None):
+            classes = made.values() if isinstance(made, dict) else (made,)
+            made_of(name, value, classes)
 
 
 def as_data(step):
