@@ -181,7 +181,7 @@ def published_in(tmp_path, monkeypatch, presets):
     """Which algorithms' published scores a picture of runs with these presets asks for."""
     asked = []
     monkeypatch.setattr(
-        curves, "published", lambda env, algorithms: asked.extend(algorithms) or []
+        curves, "published_scores", lambda _, steps, names: asked.extend(names) or []
     )
     rows = [row(0, t, preset=name) for t in (1, 2) for name in presets]
     draw_curves(rows, "CartPole-v1", str(tmp_path / "curves.png"))

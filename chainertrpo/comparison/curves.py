@@ -1,20 +1,22 @@
 """Learning curves with their bands, against steps and against time.
 
 In all pictures a thick line is a statistic over runs, the band around it the 95 % bootstrap
-interval, and a thin line or a dot one run.
+interval, and a thin line, with points where there is no band, one run.
 """
 
-import collections
+import math
 import operator
+import textwrap
 
 from chainertrpo.agents import PRESETS
-from chainertrpo.comparison.published import published
+from chainertrpo.comparison.scores import final_scores, published_scores, short
 from chainertrpo.comparison.statistics import bootstrap, interquartile_mean
 from chainertrpo.comparison.table import TRAINING, cells, curve_of
 from chainertrpo.comparison.tasks import TASK, TASKS
 
 import numpy
 
+LINE = 0.165  # inches, of a table beside panels
 POINTS = 100  # of a curve whose runs were evaluated at different places
 
 
@@ -35,7 +37,10 @@ def curve(runs, x="steps"):
 
 
 def draw_curves(rows, env, path, *, statistic=interquartile_mean, name="IQM", rng=None):
-    """Draw the curves of one environment, and what was published for it.
+    """Draw a panel for each of the settings in one environment, and a table beside them.
+
+    The other settings and what was published stand in each panel in grey.  The table has
+    the scores of final agents and the published ones, the highest first.
 
     Parameters
     ----------
@@ -68,34 +73,57 @@ def draw_curves(rows, env, path, *, statistic=interquartile_mean, name="IQM", rn
     if not groups:
         raise ValueError(f"expected evaluations of {env} in the table, got none.")
     rng = rng or numpy.random.default_rng(0)
-    figure, panels = new_figure(1, 2, (6, 4.1))
-    by_steps, by_time = panels[0]
-    for i, (key, found) in enumerate(sorted(groups.items())):
-        runs, color = curve_of(found), f"C{i % 10}"
-        label = f"{' '.join(key)} ({len(runs)} run{'s' * (len(runs) > 1)})"
-        draw_line(by_steps, *curve(runs), statistic, rng, color, label)
-        if all(row.elapsed is not None for row in found):
-            draw_line(by_time, *curve(runs, "elapsed"), statistic, rng, color, None)
-    _mark_published(by_steps, env, _algorithms(rows))
-    for axes, x in ((by_steps, "environment steps"), (by_time, "seconds of training")):
-        if env in TASKS:
-            axes.axhline(TASKS[env].goal, color="0.3", ls=":", lw=1, label="goal")
-        axes.set_xlabel(x)
+    last = max(row.steps for found in groups.values() for row in found)
+    known = published_scores(env, last, _algorithms(rows))
+    names = sorted(groups)
+    colors = {name: f"C{i % 10}" for i, name in enumerate(names)}
+    timed = [k for k in names if all(row.elapsed is not None for row in groups[k])]
+    figure, panels, beside = _panels(len(names) + bool(timed), len(known) + len(names))
+
+    for axes, key in zip(panels, names):
+        for other in names:
+            grid, scores = curve(curve_of(groups[other]))
+            axes.plot(grid, statistic(scores, axis=0), lw=0.8, color="0.75")
+        runs = curve_of(groups[key])
+        draw_line(axes, *curve(runs), statistic, rng, colors[key], None)
+        title = f"{' '.join(key)}\n{len(runs)} run{'s' * (len(runs) > 1)}"
+        axes.set_title(title, fontsize=8.5, color=colors[key])
+        axes.set_xlabel("environment steps")
+        axes.xaxis.set_major_formatter(lambda t, _: f"{t / 1000:g}k" if t else "0")
+        _mark(axes, env, known, last)
+    for key in timed:
+        grid, scores = curve(curve_of(groups[key]), "elapsed")
+        panels[-1].plot(grid, statistic(scores, axis=0), lw=1.4, color=colors[key])
+    if timed:
+        panels[-1].set_title("all, against time", fontsize=8.5)
+        panels[-1].set_xlabel("seconds of training")
+    for axes in panels:
         axes.set_xlim(left=0)
-        axes.locator_params(axis="x", nbins=6)
-    by_steps.set_ylabel(f"return, {name} over runs, 95 % bootstrap band")
-    figure.suptitle(env)
-    return save_figure(figure, panels, path, loc="outside right upper", fontsize=7)
+        axes.locator_params(axis="x", nbins=5)
+        axes.grid(alpha=0.3)
+    figure.supylabel(f"return: {name} over runs, 95 % bootstrap band", fontsize=10)
+    said = ["grey: the other settings"] * (len(names) > 1)
+    said += ["\u25c7: published"] * bool(known) + ["dotted: goal"] * (env in TASKS)
+    figure.suptitle("   ".join([env, ", ".join(said)]), fontsize=11)
+    ours = {" ".join(key): color for key, color in colors.items()}
+    _write_scores(beside, final_scores(rows, env) + known, ours)
+    figure.savefig(path, dpi=130)
+    return path
 
 
 def draw_line(axes, grid, scores, statistic, rng, color, label):
-    """Draw runs (runs, n) at the places (n,): their statistic, its band, and each run."""
-    style = {"color": color, "marker": "o" if len(grid) == 1 else None}
-    axes.plot(grid, statistic(scores, axis=0), lw=1.6, label=label, **style)
-    if len(scores) > 1:
-        axes.plot(grid, scores.T, lw=0.5, color=color, alpha=0.6)
+    """Draw runs (runs, n) at the places (n,): their statistic, its band, and each run.
+
+    One or two runs are drawn as points: an interval from them would say nothing.
+    """
+    few = len(scores) < 3
+    marker = "o" if len(grid) == 1 else "." if few else None
+    if not few:
         low, high = bootstrap(scores, statistic, rng)
         axes.fill_between(grid, low, high, color=color, alpha=0.2, lw=0)
+    axes.plot(grid, statistic(scores, axis=0), lw=1.6, label=label, color=color)
+    if len(scores) > 1 or few:
+        axes.plot(grid, scores.T, lw=0.5, marker=marker, color=color, alpha=0.6)
 
 
 def _algorithms(rows):
@@ -111,26 +139,63 @@ def _algorithms(rows):
     return natural + (("PPO",) if "PPO" in found else ())
 
 
-def _mark_published(axes, env, algorithms):
-    """Published scores within the picture's steps: points, and logs as lines."""
-    end = axes.get_xlim()[1] * 1.02
-    sources = collections.defaultdict(list)
-    for row in published(env, algorithms):
-        if row.steps is not None and row.steps <= end:
-            sources[row.source, row.version, row.algorithm].append(row)
-    import matplotlib
+def _panels(n, n_lines):
+    """A figure of n panels with common axes, and room for a table of so many lines."""
+    import matplotlib.figure
 
-    markers, colors = "sDv^<>pPX*hd", matplotlib.colormaps["tab20b"].colors
-    for i, ((source, version, algorithm), rows) in enumerate(sources.items()):
-        steps, means = [row.steps for row in rows], [row.mean for row in rows]
-        label = f"{algorithm}, {version or 'version ?'}: {source.split(',')[0]}"
-        style = {"color": colors[7 * i % 20], "marker": markers[i % 12], "ms": 5}
-        if len(rows) > 1:
-            axes.plot(steps, means, lw=0.8, ls="--", label=label, **style)
-            continue
-        spread = None if rows[0].spread is None else [rows[0].spread]
-        style.update(ls="none", elinewidth=0.8, capsize=2, clip_on=False, zorder=5)
-        axes.errorbar(steps, means, spread, label=label, **style)
+    columns = min(n, 4, math.ceil(math.sqrt(n)) + (n == 3))
+    rows = math.ceil(n / columns)
+    size = (3.3 * columns + 5.4, max(2.5 * rows, 3.6, LINE * (n_lines + 1)) + 0.7)
+    figure = matplotlib.figure.Figure(figsize=size, layout="constrained")
+    widths = [3.3] * columns + [5.4]
+    grid = figure.add_gridspec(rows, columns + 1, width_ratios=widths)
+    panels = []
+    for i in range(n):
+        share = panels[0] if panels else None
+        at = grid[i // columns, i % columns]
+        panels.append(figure.add_subplot(at, sharey=share))
+        panels[-1].tick_params(labelleft=i % columns == 0)
+    return figure, panels, figure.add_subplot(grid[:, columns])
+
+
+def _mark(axes, env, scores, last):
+    """What was published within the picture's steps, and the goal."""
+    points = [(s.steps, s.mean) for s in scores if s.steps and s.steps <= last * 1.02]
+    if points:
+        style = {"ls": "none", "marker": "D", "mfc": "none", "color": "0.45", "ms": 4}
+        axes.plot(*zip(*points), clip_on=False, **style)
+    if env in TASKS:
+        axes.axhline(TASKS[env].goal, color="0.3", ls=":", lw=1)
+
+
+def _write_scores(axes, scores, colors):
+    """The scores as lines of text, the highest first; ours in their colours."""
+    axes.axis("off")
+    head = (("", 0, "left"), ("steps", 0.68, "right"), ("runs", 0.77, "right"))
+    head += (("return", 0.9, "right"), ("", 0.91, "left"))
+    ordered = sorted(scores, key=lambda score: -score.mean)
+    step = LINE / (axes.figure.get_figheight() - 0.7)
+    for i, score in enumerate([None, *ordered]):
+        texts, style = [cell[0] for cell in head], {"color": "0.4"}
+        if score is not None:
+            spread = "" if score.spread is None else f"± {short(score.spread)}"
+            texts = [_shortened(score), f"{score.steps:,}" if score.steps else "?"]
+            texts += [f"{score.runs or '?'}", short(score.mean), spread]
+            style = {"color": "0.25"}
+            if score.of_runs:
+                style = {"color": colors.get(score.name, "0"), "weight": "bold"}
+        for text, (_, x, side) in zip(texts, head):
+            place = {"ha": side, "va": "top", "transform": axes.transAxes}
+            axes.text(x, 1 - i * step, text, fontsize=7, **place, **style)
+
+
+def _shortened(score):
+    if score.published is None:
+        return textwrap.shorten(score.name, 44, placeholder="…")
+    source = score.published
+    who = source.source.split(",")[0]
+    name = f"{source.algorithm}, {source.version or 'version ?'}: {who}"
+    return textwrap.shorten(name, 44, placeholder="…")
 
 
 def new_figure(n_rows, n_columns, size):

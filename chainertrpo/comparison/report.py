@@ -1,22 +1,19 @@
 """The Markdown tables: our scores, and beside them what was published."""
 
-import collections
-import operator
-
-from chainertrpo.comparison.published import PAPER, base_name, paper, published
+from chainertrpo.comparison.published import PAPER, paper
 from chainertrpo.comparison.runs import BC, NONE
+from chainertrpo.comparison.scores import final_scores, published_scores, short
 from chainertrpo.comparison.statistics import (
     bootstrap,
     interquartile_mean,
     standard_error,
 )
 from chainertrpo.comparison.studies import level_of, name_of, reached, study_of
-from chainertrpo.comparison.table import DETERMINISTIC, FINAL, cells, curve_of
+from chainertrpo.comparison.table import DETERMINISTIC, FINAL, cells
 from chainertrpo.comparison.tasks import TASKS
 
 import numpy
 
-ALGORITHMS = ("TRPO", "NPG", "PPO")
 HEAD = ["settings or source", "version", "steps", "runs", "mean ± spread"]
 HEAD += ["IQM [95 % interval]", "evaluation"]
 HOW = {FINAL: "actions sampled", DETERMINISTIC: "most probable actions"}
@@ -75,38 +72,26 @@ def _comparison(rows, env, rng):
     """A line for each of our settings, then one for each published score."""
     lines, last = [], 0
     for kind in (FINAL, DETERMINISTIC):
-        by = operator.attrgetter("runner", "preset", "steps")
-        for (runner, preset, steps), found in sorted(cells(rows, kind, by).items()):
-            scores = [run[-1].mean for run in curve_of(found)]
-            error = f" ± {_short(standard_error(scores))}" if len(scores) > 1 else ""
-            iqm = _interval(scores, rng, _short)
-            how = f"{found[-1].n} episodes a run, {HOW[kind]}"
-            version = env[len(base_name(env)) + 1 :]
-            line = [f"**{runner} {preset}**", version, f"{steps:,}", len(scores)]
-            lines.append([*line, _short(numpy.mean(scores)) + error, iqm, how])
-            last = max(last, steps)
-    for row in _nearest(published(env, ALGORITHMS), last):
-        spread = "" if row.spread is None else f" ± {_short(row.spread)}"
-        line = [f"{row.algorithm}: {row.source}", row.version]
-        line += ["" if row.steps is None else f"{row.steps:,}"]
-        line += ["" if row.seeds is None else row.seeds, _short(row.mean) + spread, ""]
-        kind = f"±: {row.spread_kind}" if row.spread_kind else ""
-        lines.append([*line, "; ".join(word for word in (row.setting, kind) if word)])
-    goal = [f"Goal: {_short(TASKS[env].goal)} or more."] if env in TASKS else []
+        for score in final_scores(rows, env, kind):
+            how = f"{score.episodes} episodes a run, {HOW[kind]}"
+            iqm = _interval(score.of_runs, rng, short)
+            lines.append(_line(score, f"**{score.name}**", iqm, how))
+            last = max(last, score.steps)
+    for score in published_scores(env, last):
+        source = score.published
+        kind = f"±: {source.spread_kind}" if source.spread_kind else ""
+        how = "; ".join(word for word in (source.setting, kind) if word)
+        lines.append(_line(score, score.name, "", how))
+    goal = [f"Goal: {short(TASKS[env].goal)} or more."] if env in TASKS else []
     return [_table(HEAD, lines, right=range(2, 6)), *goal]
 
 
-def _nearest(rows, steps):
-    """Keep of each source's learning curve the point nearest to our number of steps."""
-    sources = collections.defaultdict(list)
-    for row in rows:
-        sources[row.source, row.version, row.algorithm].append(row)
-    nearest = []
-    for found in sources.values():
-        if len({row.steps for row in found}) > 1:
-            found = [min(found, key=lambda row: abs((row.steps or 0) - steps))]
-        nearest += found
-    return nearest
+def _line(score, name, iqm, how):
+    spread = "" if score.spread is None else f" ± {short(score.spread)}"
+    steps = "" if score.steps is None else f"{score.steps:,}"
+    runs = "" if score.runs is None else score.runs
+    mean = short(score.mean) + spread
+    return [name, score.version, steps, runs, mean, iqm, how]
 
 
 def _imitation(rows, rng):
@@ -237,10 +222,6 @@ def _spread(values, digits=1):
 
 def _two_digits(x):
     return f"{round(x, 2) + 0.0:.2f}"  # no −0.00
-
-
-def _short(x):
-    return f"{x:.1f}" if abs(x) < 1000 else f"{x:.0f}"
 
 
 def _table(head, lines, right=()):
