@@ -13,7 +13,11 @@ import sys
 import tempfile
 import time
 
+from chainertrpo.comparison import read_rows
+from chainertrpo.comparison.report import markdown_report
+from chainertrpo.comparison.table import TRAINING, Row, write_rows
 from chainertrpo.data import read_demonstrations, write_demonstrations
+from chainertrpo.data.files import write_atomically
 from chainertrpo.experiments import draw_learning_curve
 from chainertrpo.experiments.checkpoints import load_checkpoint, save_checkpoint
 
@@ -82,12 +86,32 @@ def check_curve(folder):
     assert data[:4] == b"\x89PNG" and data[-8:-4] == b"IEND"
 
 
+def scores(n):
+    # As many rows in every save, so that parts of two would be told by their numbers.
+    one = Row("pfrl", "1", "a", "CartPole-v1", 0, TRAINING, 1, 1.0, 10, float(n), 0.0)
+    return [one._replace(seed=i) for i in range(200)]
+
+
+def save_comparison(folder, agent, n):
+    rows = scores(n)
+    write_rows(folder / "evaluations.csv", rows)
+    text = markdown_report(rows).encode()
+    write_atomically(folder / "table.md", text)
+
+
+def check_comparison(folder):
+    rows = read_rows(folder / "evaluations.csv")
+    assert rows == scores(rows[0].mean)
+    assert (folder / "table.md").read_text().endswith("- pfrl: 1\n")
+
+
 KINDS = {
     "checkpoint": (save_checkpoints, check_checkpoint),
     "best": (save_best, lambda folder: check_agent(folder / "best")),
     "finish": (save_finish, check_finish),
     "recording": (save_recording, check_recording),
     "curve": (save_curve, check_curve),
+    "comparison": (save_comparison, check_comparison),
 }
 
 
