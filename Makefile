@@ -68,7 +68,7 @@ test-chainerrl-own: .venv-chainerrl/own/tests ## Run ChainerRL's own tests of TR
 		.venv-chainerrl/own/tests/agents_tests/test_ppo.py $(ARGS)
 
 record-chainerrl: .venv-chainerrl/.ok ## Record ChainerRL's updates in tests/parity.
-	.venv-chainerrl/bin/python tests/parity/record_chainerrl.py
+	SETUPTOOLS_USE_DISTUTILS=stdlib .venv-chainerrl/bin/python tests/parity/record_chainerrl.py
 
 $(VENV)/.dev: $(VENV)/.ok
 	$(RUN) -m pip install -q -e '.[dev]'

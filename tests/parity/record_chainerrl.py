@@ -17,10 +17,12 @@ from recording import (
     FOLDER,
     HIDDEN,
     OBS_SIZE,
+    Case,
     episodes,
     experience,
     named,
     shaken,
+    start_of,
     write,
 )
 
@@ -84,8 +86,8 @@ def networks(kind):
     return policy, vf
 
 
-def arrays_of(link):
-    """The arrays under our names, in the order in which the layers are applied."""
+def layers_of(link):
+    """The linear layers in the order in which they are applied, and log sigma."""
     if isinstance(link, chainer.Sequential):
         layers = [x for x in link if isinstance(x, L.Linear)]
     elif isinstance(link, chainerrl.links.MLP):
@@ -94,8 +96,24 @@ def arrays_of(link):
         layers = [x for x in link.hidden_layers if isinstance(x, L.Linear)]
     else:
         layers = [*link.model.hidden_layers, link.model.output]
-    heads = [x.array for name, x in link.namedparams() if name.endswith("var_param")]
-    return named([(x.W.array, x.b.array) for x in layers], *heads)
+    heads = [x for name, x in link.namedparams() if name.endswith("var_param")]
+    return layers, heads
+
+
+def arrays_of(link):
+    """The arrays under our names."""
+    layers, heads = layers_of(link)
+    return named([(x.W.array, x.b.array) for x in layers], *[x.array for x in heads])
+
+
+def put(link, arrays):
+    """The inverse of `arrays_of`."""
+    layers, heads = layers_of(link)
+    for i, layer in enumerate(layers):
+        layer.W.array[...] = arrays[f"mlp/{i}/W"]
+        layer.b.array[...] = arrays[f"mlp/{i}/b"]
+    for head in heads:
+        head.array[...] = arrays["log_std"]
 
 
 def agent_of(algorithm, kind, normalized, settings, dtype):
@@ -145,21 +163,109 @@ class Recording(chainer.iterators.SerialIterator):
 
 
 def record(
-    preset, algorithm, kind, normalized, settings, reward_scale=1.0, sharpness=1
+    preset,
+    algorithm,
+    kind,
+    normalized,
+    settings,
+    reward_scale=1.0,
+    sharpness=1,
+    sigma=0.0,
+    case=None,
+    changes=None,
 ):
+    """Record an update; `changes` are our settings of a case, as `settings` are theirs."""
     data = experience(n_actions=N_ACTIONS if kind == "softmax" else None)
     agent, policy, vf = agent_of(algorithm, kind, normalized, settings, "d")
     if sharpness != 1:  # so that ratios move far enough to be clipped
         policy.model.output.W.array *= sharpness
+    if case is not None:
+        put(policy, start_of(preset, "policy"))
+        put(vf, start_of(preset, "vf"))
+        for head in layers_of(policy)[1]:
+            head.array += sigma
     before = {"policy": arrays_of(policy), "vf": arrays_of(vf)}
     normalizer = {}
     if normalized is not None:
         names = ("_mean", "_var", "count")
         found = {name: getattr(agent.obs_normalizer, name) for name in names}
         normalizer = {"normalizer": {k: numpy.array(x) for k, x in found.items()}}
+    gains = counted(agent, "_compute_gain") if case is not None else []
     update(agent, {**data, "reward": data["reward"] * reward_scale})
     after = {"policy": arrays_of(policy), "vf": arrays_of(vf)}
-    write(preset, data, before, after, PACKAGES, Recording.rows, given=normalizer)
+    if case is not None:
+        moves = any(
+            (after["policy"][k] != x).any() for k, x in before["policy"].items()
+        )
+        (fraction,) = agent.policy_step_size_record
+        # The first gain is the one that is differentiated.
+        case = Case(case, changes, len(gains) - 1, fraction, moves=moves)
+    write(
+        preset,
+        data,
+        before,
+        after,
+        PACKAGES,
+        Recording.rows,
+        case=case,
+        given=normalizer,
+    )
+
+
+def counted(agent, name):
+    """A list that grows with every call of a method."""
+    function, calls = getattr(agent, name), []
+
+    def wrapped(*args, **kwargs):
+        calls.append(name)
+        return function(*args, **kwargs)
+
+    setattr(agent, name, wrapped)
+    return calls
+
+
+def record_cases():
+    """Every branch of the line search, and a gradient so small that 1e-8 is not."""
+    tries = {
+        "kl": (0.1, {}, {}),
+        "kl-then-gain": (5.0, {}, {}),
+        "gain": (
+            100.0,
+            {"conjugate_gradient_damping": 10.0},
+            {"curvature": {"damping": 10.0}},
+        ),
+        "far": (1e8, {}, {}),
+        "spent": (
+            1e8,
+            {"line_search_max_backtrack": 3},
+            {"search": {"n_tries": 4}},
+        ),
+        "nothing": (1e-40, {}, {}),
+    }
+    for case, (max_kl, theirs, ours) in tries.items():
+        record(
+            "chainerrl-class",
+            "TRPO",
+            "fc",
+            None,
+            {"max_kl": max_kl, **theirs},
+            case=case,
+            changes={"policy_step": {"region": {"max_kl": max_kl}, **ours}},
+        )
+    record("chainerrl-class", "TRPO", "fc", None, {}, sigma=5, case="flat", changes={})
+    for preset, kind in (
+        ("chainerrl-reproduction", "sequential"),
+        ("chainerrl-example", "softmax"),
+    ):
+        record(
+            preset,
+            "TRPO",
+            kind,
+            NORMALIZED[preset.split("-")[1]],
+            {**TRPO, "max_kl": 1.0},
+            case="kl",
+            changes={"policy_step": {"region": {"max_kl": 1.0}}},
+        )
 
 
 def save(name, algorithm, kind, normalized, settings):
@@ -223,3 +329,4 @@ if __name__ == "__main__":
         1e-2,
     )
     record("chainerrl-ppo-class", "PPO", "softmax", None, {}, sharpness=8)
+    record_cases()

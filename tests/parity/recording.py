@@ -9,6 +9,7 @@ import importlib.metadata
 import json
 import pathlib
 import platform
+import typing
 
 import numpy
 
@@ -77,11 +78,12 @@ def named(layers, log_std=None):
     return {name: numpy.array(x, dtype="d") for name, x in arrays.items()}
 
 
-def write(preset, data, before, after, packages, rows=(), copy=None, **more):
+def write(preset, data, before, after, packages, rows=(), copy=None, case=None, **more):
     """Write <preset>.npz; `before` and `after` are {"policy": arrays, "vf": arrays}.
 
     A network that is not in `after` is not compared.  `copy` is {repository: commit} of an
-    ancestor that is not a package.
+    ancestor that is not a package.  A `Case` is written as cases/<preset>.<case>.npz, and
+    without the arrays that are those of <preset>.npz.
     """
     versions = {name: importlib.metadata.version(name) for name in packages}
     versions = {"python": platform.python_version(), **versions, **(copy or {})}
@@ -99,7 +101,68 @@ def write(preset, data, before, after, packages, rows=(), copy=None, **more):
         numpy.abs(x - before[network][name]).max()
         for network, parts in after.items()
         for name, x in parts.items()
+        if case is None or case.fraction > 0 or network == "vf"
     ]
-    assert min(moved) > 0, "every array is meant to move"
-    numpy.savez_compressed(FOLDER / f"{preset}.npz", **arrays)
-    print(f"{preset}: moved by {min(moved):.1e} to {max(moved):.1e}; {versions}")
+    stays = case is not None and not case.moves
+    assert stays or min(moved) > 0, "every array is meant to move"
+    path = FOLDER / f"{preset}.npz"
+    if case is not None:
+        path = FOLDER / "cases" / f"{preset}.{case.name}.npz"
+        arrays = {**_but(arrays, FOLDER / f"{preset}.npz"), **case.arrays()}
+    numpy.savez_compressed(path, **arrays)
+    said = f" {case.n_tries} tries, {case.fraction} of the step;" if case else ""
+    print(
+        f"{path.stem}:{said} moved by {min(moved):.1e} to {max(moved):.1e}; {versions}"
+    )
+
+
+class Case(typing.NamedTuple):
+    """An update under settings that are not the preset's, and what its search did.
+
+    `changes` are ours: by part, as `settings_of` takes them.  `cg_iterations` is None
+    where the ancestor does not let them be counted.  Without `moves` the step is so small
+    that no parameter changes.
+    """
+
+    name: str
+    changes: dict
+    n_tries: int
+    fraction: float
+    cg_iterations: typing.Optional[int] = None
+    moves: bool = True
+
+    def arrays(self):
+        """What of it is written beside the update."""
+        found = {
+            "case": numpy.array(self.name),
+            "changes": numpy.array(json.dumps(self.changes)),
+            "n_tries": numpy.array(self.n_tries),
+            "fraction": numpy.array(self.fraction),
+        }
+        if self.cg_iterations is not None:
+            found["cg_iterations"] = numpy.array(self.cg_iterations)
+        return found
+
+
+def start_of(preset, network):
+    """What a network of <preset>.npz began with: its cases begin there too."""
+    begin = f"before/{network}/"
+    with numpy.load(FOLDER / f"{preset}.npz") as base:
+        return {
+            name[len(begin) :]: base[name]
+            for name in base.files
+            if name.startswith(begin)
+        }
+
+
+def _but(arrays, path):
+    """The arrays that the file at `path` does not have; all, if it has others."""
+    with numpy.load(path) as base:
+        if not set(base.files) <= set(arrays):
+            return arrays
+        own = {
+            name: x
+            for name, x in arrays.items()
+            if name not in base.files or not numpy.array_equal(base[name], x)
+        }
+    return {**own, "preset": arrays["preset"], "base": arrays["preset"]}
