@@ -54,7 +54,7 @@ def test_a_case_is_the_ancestors(name):
 
 
 def mutated(name, changes):
-    """What a mutant does otherwise than the ancestor; its values are fitted for a moment."""
+    """What a mutant does otherwise than the ancestor; its values are hardly fitted."""
     record = record_of(f"cases/{name}")
     brief = {"value_step": {"epochs": 1}}
     record = {k: x for k, x in record.items() if not k.startswith("after/vf")}
