@@ -221,6 +221,9 @@ if __name__ == "__main__":
     ):
         record("sb3-contrib", TRPO, 1, case, of_step(max_kl), target_kl=max_kl)
     record("sb3-contrib", TRPO, 1, "flat", {}, sigma=5.0)
+    # A single iteration keeps the most of where it starts.
+    one = {"policy_step": {"solver": {"iterations": 1}}}
+    record("sb3-contrib", TRPO, 1, "start", one, cg_max_steps=1)
     damping = of_step(curvature={"damping": 10.0})
     record("sb3-contrib", TRPO, 1, "damped", damping, cg_damping=10.0)
     record("sb3-contrib", TRPO, 1, "softmax", {})
