@@ -5,10 +5,13 @@ or end the search and conjugate gradient early.  A search here that leaves out a
 a mutant; each must be noticed by a record.
 """
 
+import dataclasses
 import math
 
 from chainertrpo.numerics import ACCEPTED
+from chainertrpo.updates.region import Curvature, TrustRegion
 from chainertrpo.updates.search import Backtrack
+from chainertrpo.updates.solver import CG
 
 import pytest
 from replaying import FOLDER, TOLERANCE, errors, moved, record_of, updated
@@ -82,15 +85,36 @@ def of_curvature(**options):
 # What a step of ours would be without one option, that is with another of its values.
 MUTANTS = [
     ("chainerrl-class.kl", {"search": None}),
+    ("sb3-contrib.kl", {"search": None}),
     ("chainerrl-class.kl", of_search(shrink=0.8)),
+    ("sb3-contrib.kl", of_search(shrink=0.5)),
     ("chainerrl-class.spent", of_search(n_tries=11)),
+    ("sb3-contrib.spent", of_search(n_tries=11)),
     ("chainerrl-class.kl", of_search(kl_slack=1.5)),
     ("chainerrl-class.kl", of_search(kl_slack=None)),
+    ("sb3-contrib.kl", of_search(kl_slack=2.0)),
     ("chainerrl-class.gain", of_search(min_ratio=0.5)),
+    ("pg-travel-trpo.kl-then-gain", of_search(min_ratio=0.0)),
     ("chainerrl-class.nothing", of_search(strict=True)),
+    ("sb3-contrib.nothing", of_search(strict=False)),
+    ("pg-travel-trpo.kl-then-gain", of_search(compound_expected=False)),
     ("chainerrl-class.spent", of_search(on_failure="smallest")),
+    ("pg-travel-trpo.spent", of_search(on_failure="smallest")),
+    ("chainerrl-class.kl", of_region(max_kl=0.01)),
     ("chainerrl-class.kl", of_region(over="max")),
+    ("sb3-contrib.kl", of_region(side="old_new")),
     ("chainerrl-class.flat", of_region(eps=0.0)),
+    ("pg-travel-trpo.gain", of_region(step_size=0.3)),
+    ("sb3-contrib.kl", of_solver(iterations=11)),
+    ("sb3-contrib.flat", of_solver(tol=None)),
+    ("sb3-contrib.damped", of_solver(tol=None)),
+    ("chainerrl-class.flat", of_solver(rtol=1e-5)),
+    ("sb3-contrib.start", of_solver(start=0.0)),
+    ("sb3-contrib.flat", of_solver(eps=1e-8)),
+    ("sb3-contrib.damped", of_curvature(damping=0.1)),
+    ("openai-imitation.damped", of_curvature(stride=1)),
+    ("sb3-contrib.kl", of_curvature(per_dimension=False)),
+    ("chainerrl-class.kl", of_curvature(kind="scores")),
 ]
 
 
@@ -100,6 +124,27 @@ def test_a_record_notices_a_mutant(name, changes):
     print(name, changes, *found)
     assert found
     assert not mutated(name, {})  # the record notices the mutant, and not the short fit
+
+
+def test_every_option_has_a_mutant():
+    parts = {
+        "search": Backtrack,
+        "solver": CG,
+        "region": TrustRegion,
+        "curvature": Curvature,
+    }
+    options = {
+        (part, field.name)
+        for part, cls in parts.items()
+        for field in dataclasses.fields(cls)
+    }
+    mutants = {
+        (part, option)
+        for _, changes in MUTANTS
+        for part, changed in changes.items()
+        for option in changed or ["none"]
+    }
+    assert mutants == {*options, ("search", "none")}
 
 
 # Mutants of the judgement itself, which no setting makes.

@@ -51,7 +51,9 @@ def noted(function, calls):
 
     def wrapped(*args, **kwargs):
         result = function(*args, **kwargs)
-        calls.append(numpy.array(result.detach() if torch.is_tensor(result) else result))
+        calls.append(
+            numpy.array(result.detach() if torch.is_tensor(result) else result)
+        )
         return result
 
     return wrapped
@@ -144,9 +146,7 @@ def as_arrays(policy, flat):
     return named(pairs, named_parts.get("log_std"))
 
 
-def record(
-    preset, algorithm, n_whole, case=None, changes=None, sigma=0.0, **settings
-):
+def record(preset, algorithm, n_whole, case=None, changes=None, sigma=0.0, **settings):
     """Let an algorithm learn once; `n_whole` permutations are of whole batches.
 
     `changes` are our settings of a case, as `settings` are theirs.
