@@ -4,6 +4,7 @@ Of Python 2.7: theano_updates.py PATH GIVEN TAKEN, where PATH is a clone, GIVEN 
 npz file with the batch, the parameters and the settings, and TAKEN what is written.
 """
 
+# ruff: noqa: UP031 (Python 2 has no other way)
 import json
 import sys
 import types
