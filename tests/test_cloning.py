@@ -24,6 +24,7 @@ def test_a_clone_does_what_the_expert_did(discrete):
     cloning = Cloning(epochs=60, batch_size=32)
     report = clone_expert(agent, demos, cloning, learning_rate=1e-2)
     assert report.n_updates == 60 * -(-280 // 32) and report.validation_loss < 0.7
+    assert f"held-out pairs {report.validation_loss:.4f}; parameters" in str(report)
     obs, action = demos.pairs()
     with chainer.no_backprop_mode():
         mode = agent.policy(obs).most_probable.array
@@ -46,6 +47,7 @@ def test_the_best_parameters_are_kept_not_the_last():
     with np.errstate(all="ignore"):
         report = Cloning(epochs=1)(policy, optimizer, obs, action, rng)
     assert report.best_epoch == 0
+    assert str(report).endswith("parameters kept: the first ones")
     assert np.array_equal(flatten(policy), before)
 
 

@@ -1,6 +1,7 @@
 """Behaviour cloning: supervised learning of a policy from an expert's pairs."""
 
 import dataclasses
+import math
 import typing
 
 from chainertrpo._checks import in_range, whole
@@ -38,6 +39,18 @@ class CloningReport(typing.NamedTuple):
     loss: float
     validation_loss: float
     best_epoch: int
+
+    def __str__(self):
+        kept = f"after epoch {self.best_epoch}" if self.best_epoch else "the first ones"
+        held_out = (
+            ""
+            if math.isnan(self.validation_loss)
+            else f", of held-out pairs {self.validation_loss:.4f}"
+        )
+        return (
+            f"{self.n_updates} minibatches; mean of −log π(a|s) {self.loss:.4f}{held_out}; "
+            f"parameters kept: {kept}"
+        )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -41,7 +41,7 @@ class DiscriminatorReport(typing.NamedTuple):
     loss : float
         −E[log(1 − D(agent))] − E[log D(expert)], nats; log 4 where D = ½.
     accuracy_agent, accuracy_expert : float
-        Share of each half that is told right, in [0, 1].
+        Share of each half that is told right, in [0, 1]; a pair with D = ½ counts half.
     mean_d_agent, mean_d_expert : float
         Mean D, in (0, 1).
     reward_mean, reward_std : float
@@ -55,6 +55,10 @@ class DiscriminatorReport(typing.NamedTuple):
     mean_d_expert: float = numpy.nan
     reward_mean: float = numpy.nan
     reward_std: float = numpy.nan
+
+
+def _accuracy(logit):
+    return float(numpy.heaviside(logit, 0.5).mean())
 
 
 class Discriminator:
@@ -307,8 +311,8 @@ class Discriminator:
         d = reward_of(logit, "d")
         return {
             "loss": cross,
-            "accuracy_agent": float((logit[:n] < 0).mean()),
-            "accuracy_expert": float((logit[n : 2 * n] > 0).mean()),
+            "accuracy_agent": _accuracy(-logit[:n]),
+            "accuracy_expert": _accuracy(logit[n : 2 * n]),
             "mean_d_agent": float(d[:n].mean()),
             "mean_d_expert": float(d[n : 2 * n].mean()),
         }
