@@ -69,6 +69,7 @@ test-chainerrl-own: .venv-chainerrl/own/tests ## Run ChainerRL's own tests of TR
 
 record-chainerrl: .venv-chainerrl/.ok ## Record ChainerRL's updates in tests/parity.
 	SETUPTOOLS_USE_DISTUTILS=stdlib .venv-chainerrl/bin/python tests/parity/record_chainerrl.py
+	SETUPTOOLS_USE_DISTUTILS=stdlib .venv-chainerrl/bin/python tests/parity/record_chainerrl_recurrent.py
 
 $(VENV)/.dev: $(VENV)/.ok
 	$(RUN) -m pip install -q -e '.[dev]'

@@ -48,8 +48,8 @@ def test_most_names_of_trust_region_scripts_are_here():
 def test_a_from_import_keeps_the_sentence():
     with pytest.raises(ImportError, match="DQN is not here.*PFRL"):
         from chainertrpo.chainerrl.agents import DQN  # noqa: F401
-    with pytest.raises(ImportError, match="recurrent.*wrapper that stacks"):
-        from chainertrpo.chainerrl.links import StatelessRecurrentSequential  # noqa: F401
+    with pytest.raises(ImportError, match="recurrent.*StatelessRecurrentSequential"):
+        from chainertrpo.chainerrl import recurrent  # noqa: F401
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         chainerrl.policies.nonsense  # noqa: B018
 

@@ -2,9 +2,9 @@
 
 import functools
 
-from chainertrpo.agents.memory import carry_size
+from chainertrpo.agents.memory import memory_size
 from chainertrpo.data import MaskedObs, as_observation, mask_of, unmasked
-from chainertrpo.policies import on_host
+from chainertrpo.policies import on_host, takes_sequences
 
 import chainer
 import numpy
@@ -66,11 +66,15 @@ class Carry:
 class Actor:
     """A policy, normaliser and phi at this moment, in plain NumPy.
 
-    An actor can be sent to another process, and acts there as here.
+    An actor can be sent to another process, and acts there as here.  A value function
+    `vf` with a memory of its own sees what the policy sees.
     """
 
-    def __init__(self, policy, normalizer=None, phi=None):
-        self.policy = on_host(policy)
+    def __init__(self, policy, normalizer=None, phi=None, vf=None):
+        self.carry_size = memory_size(policy, vf)
+        beside = vf is not None and takes_sequences(vf)
+        apart = beside and self.carry_size > memory_size(policy)
+        self.policy = on_host(policy, vf if apart else None)
         self.phi = phi
         if normalizer is None:
             self.normalize = None
@@ -81,7 +85,6 @@ class Actor:
         # Links take batches only; plain NumPy takes one observation as it is.
         plain = normalizer is None or hasattr(normalizer, "snapshot")
         self._by_batch = not (self.policy.takes_rows and plain)
-        self.carry_size = carry_size(policy)
 
     def carry(self, *episodes):
         """A `Carry` for one new episode, or for so many."""

@@ -14,6 +14,7 @@ from chainertrpo.data import (
 )
 from chainertrpo.numerics import named_params
 from chainertrpo.policies import parts
+from chainertrpo.policies.graph import look
 from chainertrpo.updates import outputs, said
 
 import chainer
@@ -129,7 +130,7 @@ def make_batch(
     dtype = next((p.dtype for p in vf.params() if p.array is not None), numpy.float32)
     log_prob, entropy, obs = [], [], []  # of the steps, on the device
     value, advantage, returns = [], [], []
-    memory = Memory(policy, paths, send)
+    memory = Memory(policy, vf, paths, send)
     learns = normalizer is not None and estimation.normalizer_learns
     if learns == "before_log_prob":
         _learn(normalizer, paths)
@@ -142,7 +143,7 @@ def make_batch(
         for group in _groups(paths):
             raw, taken = _rows(group)
             seen = send(raw if actor.normalize is None else actor.normalize(raw))
-            v = _values(vf, memory.beside(seen, group, taken))
+            v = _values(vf, *memory.for_values(seen, group, taken))
             seen = seen[send(taken)]
             if learns == "before_log_prob":
                 seen = send(chainer.as_array(normalizer(raw[taken], update=False)))
@@ -193,7 +194,7 @@ def make_batch(
         send(target),
         send(value),
         mask,
-        *memory.columns(),
+        **memory.columns(),
     )
     variance = numpy.var(target)
     explained = (
@@ -269,13 +270,13 @@ def _masks(paths, send):
     return None if masks[0] is None else send(numpy.concatenate(masks))
 
 
-def _values(vf, obs):
+def _values(vf, obs, memory=()):
     found = parts(vf)
     if found:  # the same, on all cores
         theta = found[0].theta({k: x.array for k, x in named_params(vf).items()})
         value = vf.value(outputs(found[0], theta, obs))
     else:
-        value = vf(obs)
+        value = look(vf, obs, memory=memory)
     value = _to_host(value).reshape(-1)
     if len(value) != len(obs):
         raise ValueError(

@@ -2,8 +2,8 @@
 
 from chainertrpo._checks import flag, in_range, made_of, whole
 from chainertrpo.agents.batching import Estimation
-from chainertrpo.agents.memory import carry_size
-from chainertrpo.policies import parts
+from chainertrpo.agents.memory import memory_size
+from chainertrpo.policies import carry_size, parts, takes_sequences
 
 from chainer import Link
 
@@ -43,20 +43,30 @@ def check_recurrent(link, batch_states, recurrent, max_recurrent_sequence_len):
             "expected batch_states=None: observations are batched as arrays. Transform "
             "them with phi."
         )
-    size = carry_size(getattr(link, "policy", link))
-    if (recurrent or max_recurrent_sequence_len is not None) and not size:
+    policy = getattr(link, "policy", link)
+    known = takes_sequences(policy) or carry_size(policy)
+    if (recurrent or max_recurrent_sequence_len is not None) and not known:
         raise ValueError(
             "expected a policy with memory for recurrent=True or "
-            "max_recurrent_sequence_len, such as GaussianPolicy(..., core='gru'), got "
-            f"{type(link).__name__}, which remembers nothing here. ChainerRL's recurrent "
-            "links are not run: their hidden states are their own."
+            "max_recurrent_sequence_len, such as GaussianPolicy(..., core='gru') or "
+            "ChainerRL's StatelessRecurrentSequential, got "
+            f"{type(link).__name__}, which remembers nothing here. A link of yours needs "
+            "n_step_forward and recurrent_children: derive it from "
+            "chainertrpo.chainerrl.links.StatelessRecurrentChainList."
         )
 
 
 def check_memory(policy, vf, model, step, estimation):
     """Refuse what a policy with memory does not go with."""  # noqa: DOC501
     size = carry_size(policy)
-    if not size:
+    if takes_sequences(vf) and not takes_sequences(policy):
+        raise ValueError(
+            "expected a policy that takes sequences beside a vf that does, got "
+            f"{type(policy).__name__} beside {type(vf).__name__}. Build both of "
+            "StatelessRecurrentSequential, or give vf = ValueFunction(obs_size + "
+            "policy.carry_size), which sees the policy's hidden state."
+        )
+    if not memory_size(policy, vf):
         return
     if estimation.pad_to is not None:
         raise ValueError(
@@ -68,10 +78,13 @@ def check_memory(policy, vf, model, step, estimation):
             "expected the solver CG of a policy with memory, got Gram, whose scores are "
             "of rows without a past. In settings: policy_step={'solver': {'kind': 'cg'}}."
         )
-    if model is not policy and not getattr(model, "halves", None):
+    halves = getattr(model, "halves", None)
+    together = takes_sequences(model) or (halves and not takes_sequences(policy))
+    if model is not policy and not together:
         raise ValueError(
-            "expected an ActorCritic, or policy and vf apart, of a policy with memory, got "
-            f"the joint model {type(model).__name__}."
+            "expected an ActorCritic, or policy and vf apart, or ChainerRL's "
+            "StatelessRecurrentBranched of two links that take sequences, of a policy "
+            f"with memory, got the joint model {type(model).__name__}."
         )
     widths = [_inputs(link) for link in (policy, vf)]
     if None not in widths and widths[1] != widths[0] + size:

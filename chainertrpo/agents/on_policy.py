@@ -433,7 +433,7 @@ class OnPolicyAgent:
         Actor
             In plain NumPy; it can be sent to another process.
         """
-        return Actor(self.policy, self.obs_normalizer, self.phi)
+        return Actor(self.policy, self.obs_normalizer, self.phi, self.vf)
 
     def refresh(self):
         """Act by the parameters and statistics of this moment, after a change of either."""

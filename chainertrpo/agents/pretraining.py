@@ -1,6 +1,6 @@
 """An agent that begins as a clone of an expert."""
 
-from chainertrpo.agents.memory import carry_size
+from chainertrpo.policies import carry_size
 from chainertrpo.updates import Cloning
 
 import chainer

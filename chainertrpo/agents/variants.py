@@ -143,7 +143,10 @@ class TRPO(OnPolicyAgent):
                 search=Backtrack(n_tries=line_search_max_backtrack + 1),
                 piece_length=max_recurrent_sequence_len,
             ),
-            value_step=value_step or ValueFit(vf_epochs, vf_batch_size),
+            value_step=value_step
+            or ValueFit(
+                vf_epochs, vf_batch_size, piece_length=max_recurrent_sequence_len
+            ),
             rewards=rewards,
             obs_normalizer=obs_normalizer,
             gamma=gamma,

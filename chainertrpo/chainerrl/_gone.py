@@ -3,8 +3,8 @@
 PFRL = "PFRL (pip install pfrl), ChainerRL's successor on PyTorch, has it"
 OTHER = f"this project has trust-region methods and PPO only; {PFRL}"
 MEMORY = (
-    "ChainerRL's recurrent links are not here. Give the agent a feedforward policy on the "
-    "last observations (a wrapper that stacks them); " + PFRL
+    "it was for links that keep their state inside. Build a policy of "
+    "links.StatelessRecurrentSequential, and give TRPO or PPO recurrent=True"
 )
 IMAGES = (
     "images are not what this project trains on; use gymnasium's Atari wrappers, and your "
@@ -80,11 +80,6 @@ GONE = {
             "only value-based methods used it; write a chainer.Sequential instead",
         ),
         **_each("NIPSDQNHead NatureDQNHead", IMAGES),
-        **_each(
-            "StatelessRecurrent StatelessRecurrentBranched StatelessRecurrentChainList "
-            "StatelessRecurrentSequential",
-            MEMORY,
-        ),
     },
     "misc": {
         "download_model": (
@@ -115,7 +110,6 @@ GONE = {
 }
 # ChainerRL has these names in two places.
 GONE["policy"] = GONE["policies"]
-GONE["links.stateless_recurrent"] = GONE["links"]
 
 
 class NotHereError(ImportError):

@@ -2,7 +2,14 @@
 
 import inspect
 
+from chainertrpo.chainerrl import stateless_recurrent
 from chainertrpo.chainerrl._gone import refusals
+from chainertrpo.chainerrl.stateless_recurrent import (
+    StatelessRecurrent,
+    StatelessRecurrentBranched,
+    StatelessRecurrentChainList,
+    StatelessRecurrentSequential,
+)
 from chainertrpo.policies import EmpiricalNormalization
 
 import chainer
@@ -86,4 +93,14 @@ class Branched(chainer.ChainList):
         return tuple(link(*args, **kwargs) for link in self)
 
 
-__all__ = ["Branched", "EmpiricalNormalization", "MLP", "Sequence"]
+__all__ = [
+    "MLP",
+    "Branched",
+    "EmpiricalNormalization",
+    "Sequence",
+    "StatelessRecurrent",
+    "StatelessRecurrentBranched",
+    "StatelessRecurrentChainList",
+    "StatelessRecurrentSequential",
+    "stateless_recurrent",
+]

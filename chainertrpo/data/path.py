@@ -85,6 +85,8 @@ class Batch(typing.NamedTuple):
         The hidden state before each of these, a constant.
     hidden : array, shape (N, C), or None
         The hidden state before each row under π_old: V sees it beside the observation.
+    value_hidden : array, shape (N, C'), or None
+        The same of a V with a memory of its own, which sees the observation alone.
     """
 
     obs: typing.Any
@@ -97,6 +99,7 @@ class Batch(typing.NamedTuple):
     starts: typing.Any = None
     carry: typing.Any = None
     hidden: typing.Any = None
+    value_hidden: typing.Any = None
 
     @property
     def memory(self):
@@ -104,9 +107,19 @@ class Batch(typing.NamedTuple):
         return () if self.starts is None else (self.carry, self.starts)
 
     def for_values(self):
-        """The batch as a value function sees it: [observation, hidden state], no memory."""
+        """The batch as a value function sees it.
+
+        Returns
+        -------
+        Batch
+            Of [observation, hidden state] without memory, or with V's own memory.
+        """
         if self.hidden is None:
             return self
+        own = self.value_hidden
+        if own is not None:
+            carry = own.take(functions(own).asarray(self.starts), axis=0)
+            return self._replace(carry=carry, hidden=own, value_hidden=None)
         obs = functions(self.obs).concatenate([self.obs, self.hidden], axis=1)
         return self._replace(obs=obs, starts=None, carry=None, hidden=None)
 

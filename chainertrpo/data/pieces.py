@@ -34,6 +34,12 @@ def cut(starts, n, length):
     return numpy.concatenate([numpy.arange(a, b, length) for a, b in pieces])
 
 
+def first_rows(lengths):
+    """Where paths of these lengths begin, one after the other."""
+    lengths = numpy.fromiter(lengths, int)
+    return numpy.cumsum(lengths) - lengths
+
+
 def rows_of(starts, n, chosen):
     """The rows of some pieces, and where these begin among them.
 
@@ -87,6 +93,40 @@ def minibatches(n, batch_size, epochs, rng):
     order = [numpy.zeros(0, int), *(rng.permutation(n) for _ in range(rounds))]
     order = numpy.concatenate(order)
     return order[: count * batch_size].reshape(count, batch_size)
+
+
+def runs(batch, size, epochs, rng):
+    """Minibatches of pieces in shuffled order, cut where so many rows are full.
+
+    Each epoch is a new permutation of the pieces; its last minibatch has what is left.
+
+    Parameters
+    ----------
+    batch : Batch
+        With memory.
+    size : int
+        Rows a minibatch.
+    epochs : int
+        Passes over the pieces.
+    rng : numpy.random.Generator
+        Of the permutations.
+
+    Yields
+    ------
+    Batch
+        Its pieces begin with the hidden states that `batch` has of these rows.
+    """
+    n, xp = len(batch.obs), functions(batch.obs)
+    bare = batch._replace(starts=None, carry=None)
+    for _ in range(epochs):
+        rows, starts = rows_of(batch.starts, n, rng.permutation(len(batch.starts)))
+        for first in range(0, n, size):
+            here = rows[first : first + size]
+            inside = starts[(starts > first) & (starts < first + size)]
+            begins = numpy.append(first, inside) - first
+            part = take(bare, xp.asarray(here))
+            carry = part.hidden.take(xp.asarray(begins), axis=0)
+            yield part._replace(starts=begins, carry=carry)
 
 
 def spans(n, most, starts=None):

@@ -18,6 +18,7 @@ from chainertrpo.policies.joint import ActorCritic, halves
 from chainertrpo.policies.models import MLP
 from chainertrpo.policies.normalizer import EmpiricalNormalization
 from chainertrpo.policies.policy import OnHost, Part, Policy, on_host, parts
+from chainertrpo.policies.sequences import carry_size, takes_sequences
 from chainertrpo.policies.values import ScaledValueFunction, ValueFunction
 
 __all__ = [
@@ -38,8 +39,10 @@ __all__ = [
     "SoftmaxPolicy",
     "SpacePolicy",
     "ValueFunction",
+    "carry_size",
     "halves",
     "on_host",
     "parts",
     "policy_over",
+    "takes_sequences",
 ]

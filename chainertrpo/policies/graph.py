@@ -11,6 +11,7 @@ from __future__ import annotations
 import typing
 
 from chainertrpo.policies.families import Gaussian, Softmax, normal
+from chainertrpo.policies.sequences import carry_size, run, takes_sequences
 
 import chainer
 import numpy
@@ -222,11 +223,29 @@ class Categorical(Distribution):
 def look(link, obs, mask=None, memory=()):
     """What a link says of states; links are called with a mask where there is one.
 
-    With memory they are called with the carry and starts of `Batch.memory` too.
+    With memory they are called with the carry and starts of `Batch.memory` too; what takes
+    sequences has them of one row each without.
     """
+    if takes_sequences(link):
+        return _of_sequences(link, obs, mask, *(memory or _rows(link, obs)))[0]
     if memory:
         return link(obs, mask, *memory)
     return link(obs) if mask is None else link(obs, mask)
+
+
+def _rows(link, obs):
+    """Rows that nothing was before."""
+    carry = link.xp.zeros((len(obs), carry_size(link)), obs.dtype)
+    return carry, numpy.arange(len(obs))
+
+
+def _of_sequences(link, obs, mask, carry, starts):
+    if mask is not None:
+        raise ValueError(
+            f"expected no mask of actions for {type(link).__name__}: links with "
+            "n_step_forward take none. Build a SoftmaxPolicy with core='gru'."
+        )
+    return run(link, obs, carry, starts)
 
 
 class LinkOnHost:
@@ -236,24 +255,52 @@ class LinkOnHost:
     ----------
     policy : chainer.Link
         Observation batch -> distribution with ChainerRL's names.
+    vf : chainer.Link, optional
+        A value function with a memory of its own, which goes on beside the policy's: its
+        columns of the carry are the last ones.
+
+    Raises
+    ------
+    ValueError
+        The policy remembers, and does not take sequences.
     """
 
     takes_rows = False  # batches only
 
-    def __init__(self, policy):
-        if getattr(policy, "carry_size", 0):
+    def __init__(self, policy, vf=None):
+        if not takes_sequences(policy) and carry_size(policy):
             raise ValueError(
-                f"expected a policy with memory of ours, got {type(policy).__name__}: what "
-                "another remembers is not known. Build a GaussianPolicy or SoftmaxPolicy "
-                "with core='gru'."
+                "expected a policy with memory of ours, or one that takes sequences, got "
+                f"{type(policy).__name__}: what it remembers is not known. Build a "
+                "GaussianPolicy or SoftmaxPolicy with core='gru', or give it ChainerRL's "
+                "n_step_forward."
             )
-        self.policy = policy
+        self.policy, self.vf = policy, vf
+        self._links = [policy] if vf is None else [policy, vf]
+        self._sizes = [carry_size(link) for link in self._links]
 
-    def _act(self, obs, mask, choose):
+    def _act(self, obs, mask, carry, choose):
         send = self.policy.device.send
+        obs, mask = send(obs), None if mask is None else send(mask)
         with chainer.no_backprop_mode(), chainer.using_config("train", False):
-            dist = look(self.policy, send(obs), None if mask is None else send(mask))
-        return chainer.backends.cuda.to_cpu(chainer.as_array(choose(dist)))
+            if any(self._sizes):
+                dist = self._remembering(obs, mask, carry)
+            else:
+                dist = look(self.policy, obs, mask)
+            action = choose(dist)
+        return chainer.backends.cuda.to_cpu(chainer.as_array(action))
+
+    def _remembering(self, obs, mask, carry):
+        if carry is None:
+            raise ValueError(NO_CARRY)
+        ends = numpy.cumsum(self._sizes)[:-1].tolist()
+        before = numpy.split(self.policy.device.send(carry.now), ends, axis=1)
+        each, found = numpy.arange(len(obs)), []
+        for link, own in zip(self._links, before):
+            found.append(_of_sequences(link, obs, mask, own, each))
+        after = self.policy.xp.concatenate([own for _, own in found], axis=1)
+        carry.now = chainer.backends.cuda.to_cpu(after)
+        return found[0][0]
 
     def sample(self, obs, rng, mask=None, carry=None):
         """Draw actions for a batch.
@@ -264,10 +311,16 @@ class LinkOnHost:
         before = numpy.random.get_state()  # noqa: NPY002
         self.policy.xp.random.seed(int(rng.integers(2**32)))
         try:
-            return self._act(obs, mask, lambda dist: dist.sample())
+            return self._act(obs, mask, carry, lambda dist: dist.sample())
         finally:
             numpy.random.set_state(before)  # noqa: NPY002
 
     def most_probable(self, obs, mask=None, carry=None):
         """The modes for a batch."""
-        return self._act(obs, mask, lambda dist: dist.most_probable)
+        return self._act(obs, mask, carry, lambda dist: dist.most_probable)
+
+
+NO_CARRY = (
+    "expected a Carry of a policy with memory, got None. Give actor.carry() at an "
+    "episode's start, and the same until its end."
+)

@@ -6,6 +6,7 @@ import typing
 
 from chainertrpo.policies.graph import look
 from chainertrpo.policies.policy import computes_as, parts
+from chainertrpo.policies.sequences import takes_sequences
 from chainertrpo.policies.values import ScaledValueFunction
 
 import chainer
@@ -92,6 +93,20 @@ class Half(chainer.Chain):
         return look(self.model, obs, mask)[self.which]
 
 
+class HalfOfSequences(Half):
+    """The same of a joint model that takes sequences; both remember all that it does."""
+
+    @property
+    def recurrent_children(self):
+        """The model, as what remembers."""
+        return (self.model,)
+
+    def n_step_forward(self, sequences, state, output_mode):
+        """Return one of the model's outputs for sequences, and its next state."""
+        out, state = self.model.n_step_forward(sequences, state[0], output_mode)
+        return out[self.which], (state,)
+
+
 def halves(model):
     """A joint model as a policy and a value function that share its parameters.
 
@@ -104,7 +119,8 @@ def halves(model):
     Returns
     -------
     policy, vf : chainer.Link
-        The parts of an `ActorCritic` themselves, otherwise a `Half` each.
+        The parts of an `ActorCritic` themselves, otherwise a half each.
     """
     own = getattr(model, "halves", None)
-    return own or (Half(model, 0), Half(model, 1))
+    half = HalfOfSequences if takes_sequences(model) else Half
+    return own or (half(model, 0), half(model, 1))

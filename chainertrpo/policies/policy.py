@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import typing
 
-from chainertrpo.policies.graph import Distribution, LinkOnHost
+from chainertrpo.policies.graph import NO_CARRY, Distribution, LinkOnHost
 from chainertrpo.policies.models import MLP, RecurrentMLP
 
 import chainer
@@ -95,10 +95,7 @@ class OnHost:
         if not self._remembers:
             out, _ = self._step(obs)
         elif carry is None:
-            raise ValueError(
-                "expected a Carry of a policy with memory, got None. Give actor.carry() at "
-                "an episode's start, and the same until its end."
-            )
+            raise ValueError(NO_CARRY)
         else:
             out, carry.now = self._step(obs, carry.now)
         return self.family.at(out, self.theta, mask)
@@ -112,13 +109,15 @@ class OnHost:
         return self.family.mode(self._at(obs, mask, carry))
 
 
-def on_host(policy):
+def on_host(policy, vf=None):
     """What acts like `policy` on the host.
 
     Parameters
     ----------
     policy : chainer.Link
         Any policy.
+    vf : chainer.Link, optional
+        See `LinkOnHost`.
 
     Returns
     -------
@@ -128,7 +127,7 @@ def on_host(policy):
     """
     found = parts(policy)
     if not found:
-        return LinkOnHost(policy)
+        return LinkOnHost(policy, vf)
     send = chainer.backends.cuda.to_cpu
     theta = found[0].theta({name: x.array for name, x in policy.namedparams()})
     theta = {name: send(x) for name, x in theta.items()}

@@ -15,6 +15,7 @@ from chainertrpo.data.pieces import (
     take,
 )
 from chainertrpo.numerics import at, flatten
+from chainertrpo.policies import carry_size
 from chainertrpo.updates.minibatch import descend
 from chainertrpo.updates.said import said
 from chainertrpo.updates.value import regression
@@ -151,7 +152,7 @@ class Cloning:
 
 def _batch(policy, obs, action, mask, starts):
     """The pairs on the policy's device; with memory its carry is zero at every start."""
-    send, size = policy.device.send, getattr(policy, "carry_size", 0)
+    send, size = policy.device.send, carry_size(policy)
     obs, action, mask = (x if x is None else send(x) for x in (obs, action, mask))
     batch = Batch(obs, action, None, None, None, mask=mask)
     if not size:

@@ -4,7 +4,7 @@ import dataclasses
 import typing
 
 from chainertrpo._checks import positive
-from chainertrpo.policies import parts
+from chainertrpo.policies import parts, takes_sequences
 from chainertrpo.policies.families import Gaussian, Scaled
 from chainertrpo.policies.graph import Distribution
 from chainertrpo.updates.natural import NaturalStep
@@ -81,6 +81,15 @@ class NaturalFit:
             )
         if self.variance is not None:
             positive("variance", self.variance)
+
+    def check(self, vf, optimizer):
+        """Refuse a value function with a memory of its own."""  # noqa: DOC501
+        if takes_sequences(vf):
+            raise ValueError(
+                "expected a ValueFit of a value function that takes sequences, got a "
+                f"NaturalFit of {type(vf).__name__}. Give value_step=ValueFit() and an "
+                "optimiser."
+            )
 
     def __call__(self, vf, optimizer, batch, rng):
         """Fit a value function in place.

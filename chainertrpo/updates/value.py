@@ -8,7 +8,7 @@ import typing
 from chainertrpo._checks import whole
 from chainertrpo._renamed import renamed_function
 from chainertrpo._threads import single_blas_thread
-from chainertrpo.data.pieces import minibatches
+from chainertrpo.data.pieces import in_pieces, minibatches, runs
 from chainertrpo.numerics.kernels import gather
 from chainertrpo.updates.gradient import remember
 from chainertrpo.updates.minibatch import are_written_out, descend
@@ -101,22 +101,28 @@ class ValueFit:
     epochs : int
         Passes over the batch.
     batch_size : int or None
-        Rows a minibatch; None takes them all.
+        Rows a minibatch; None takes them all.  Of a V with a memory of its own (ChainerRL's
+        recurrent links) these are rows of paths in shuffled order, one after the other.
     on_host : bool or None
         Where V is on a GPU: fit it on the host, where a step of a small network takes less
         time than launching its kernels.  None does so up to `ON_HOST` weights times rows
         a minibatch (docs/gpu.md).  Links and optimisers of others stay where they are.
+    piece_length : int or None
+        Of a V with a memory of its own: paths are cut to so many rows before they are
+        shuffled (ChainerRL's ``max_recurrent_sequence_len``).
     """
 
     epochs: int = 3
     batch_size: typing.Optional[int] = 64
     on_host: typing.Optional[bool] = None
+    piece_length: typing.Optional[int] = None
 
     def __post_init__(self):
         """Raise a ValueError for values that cannot work."""  # noqa: DOC501
         whole("epochs", self.epochs, 0)
-        if self.batch_size is not None:
-            whole("batch_size", self.batch_size, 1)
+        for name in ("batch_size", "piece_length"):
+            if getattr(self, name) is not None:
+                whole(name, getattr(self, name), 1)
 
     def check(self, vf, optimizer):
         """Check that the optimiser is set up with the value function."""
@@ -148,15 +154,21 @@ class ValueFit:
             The loss is not finite.
         """
         size = self.batch_size or len(batch.obs)
-        rows = minibatches(len(batch.obs), size, self.epochs, rng)
-        device = self._device(vf, optimizer, size)
-        rows, obs = device.send((rows, batch.obs))
+        if batch.memory:
+            batch = in_pieces(batch, self.piece_length)
+            rows, device = runs(batch, size, self.epochs, rng), vf.device
+        else:
+            rows = minibatches(len(batch.obs), size, self.epochs, rng)
+            device = self._device(vf, optimizer, size)
+            rows, obs = device.send((rows, batch.obs))
         restore = remember(optimizer)
         try:
             with with_target_stats(vf, batch.value_target) as target:
                 # What is not finite is an error below.
                 with numpy.errstate(over="ignore", invalid="ignore"):
-                    loss = regression(obs, device.send(target[:, None]))
+                    loss = regression_of_pieces
+                    if not batch.memory:
+                        loss = regression(obs, device.send(target[:, None]))
                     losses = descend(vf, optimizer, rows, loss, device=device)
                 loss = finite(sum(x for (x,) in losses) / max(len(losses), 1))
         except BaseException:
@@ -186,3 +198,12 @@ def regression(obs, target, mask=None):
         return (loss,)
 
     return loss
+
+
+def regression_of_pieces(heads, part):
+    """The loss −E[log p(target)] of the pieces in a batch, for `descend`."""
+    head, share, wanted = heads[0], -1 / len(part.obs), part.value_target[:, None]
+    head.at(part.obs, None, part.memory)
+    loss = head.sum_log_prob(wanted) * share
+    head.pull(wanted, by_log_prob=share)
+    return (loss,)

@@ -78,7 +78,18 @@ def named(layers, log_std=None):
     return {name: numpy.array(x, dtype="d") for name, x in arrays.items()}
 
 
-def write(preset, data, before, after, packages, rows=(), copy=None, case=None, **more):
+def write(
+    preset,
+    data,
+    before,
+    after,
+    packages,
+    rows=(),
+    copy=None,
+    case=None,
+    folder=FOLDER,
+    **more,
+):
     """Write <preset>.npz; `before` and `after` are {"policy": arrays, "vf": arrays}.
 
     A network that is not in `after` is not compared.  `copy` is {repository: commit} of an
@@ -105,7 +116,7 @@ def write(preset, data, before, after, packages, rows=(), copy=None, case=None, 
     ]
     stays = case is not None and not case.moves
     assert stays or min(moved) > 0, "every array is meant to move"
-    path = FOLDER / f"{preset}.npz"
+    path = folder / f"{preset}.npz"
     if case is not None:
         path = FOLDER / "cases" / f"{preset}.{case.name}.npz"
         arrays = {**_but(arrays, FOLDER / f"{preset}.npz"), **case.arrays()}
