@@ -2,12 +2,22 @@
 
 import functools
 
-from chainertrpo.experiments import SerialVectorEnv, eval_performance, train_agent_batch
+from chainertrpo.experiments import (
+    SerialVectorEnv,
+    eval_performance,
+    train_agent_batch,
+    train_agent_parallel,
+)
+from chainertrpo.experiments.acting_together import Together
 from chainertrpo.experiments.envs import BadEnvironmentError, Env, adapt, adapt_many
+from chainertrpo.experiments.episodes import STATE_SIZE
+from chainertrpo.experiments.sharing import share_out
+from chainertrpo.experiments.vector_env import OneByOne
 from chainertrpo.numerics import flatten
 
 import numpy as np
 import pytest
+from test_acting_together import SEED, assert_same_results, collected
 from test_reach import CHOICES, agent_for
 from worlds import Repeat
 
@@ -102,3 +112,67 @@ def test_vectors_that_cannot_be_reset_one_by_one_are_refused():
         adapt_many(env)
     with pytest.raises(BadEnvironmentError, match="expected one environment"):
         adapt(vector(cartpole, "NEXT_STEP"))
+
+
+def poles(seed):
+    """Two environments at once, the second with a longer pole."""
+    made = vector(cartpole, "SAME_STEP", n=2)
+    made.envs[1].unwrapped.length = 2.0
+    return made
+
+
+def pole(seed, index):
+    return poles(seed).envs[index % 2]
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_vectors_of_workers_are_taken_apart(workers):
+    """Environment i is number i % 2 of its vector, whichever process has it."""
+    actor = agent_for(Env(cartpole())).actor()
+    found = collected(poles, actor, 5, workers, (60, 40))
+    alone = []
+    for i in range(5):
+        make = functools.partial(pole, index=i)
+        one = Together(make, SEED, [i], 5, np.zeros(STATE_SIZE))
+        one.restart(0)
+        alone += zip(*[one.collect(actor, share_out(n, 5), True) for n in (60, 40)])
+    assert_same_results(found, alone)
+    together = Together(poles, SEED, range(1, 4), 5, np.zeros(STATE_SIZE))
+    together.restart(0)
+    lengths = [one.env.env.unwrapped.length for one in together.envs]
+    assert lengths == [2.0, 0.5, 2.0]
+
+
+def own_error(seed):
+    raise AssertionError("my own")
+
+
+class Wrapped(gymnasium.vector.VectorWrapper):
+    """Any wrapper of a whole vector."""
+
+
+def test_vectors_that_cannot_be_taken_apart_are_refused():
+    class Daemons:
+        def __call__(self, seed):
+            raise AssertionError("daemonic processes are not allowed to have children")
+
+    entry = functools.partial(
+        gymnasium.make_vec, "CartPole-v1", 2, vectorization_mode="vector_entry_point"
+    )
+    for make in (lambda seed: entry(), lambda seed: Wrapped(poles(seed)), Daemons()):
+        with pytest.raises(BadEnvironmentError, match="num_envs says how many"):
+            OneByOne(make)(0, 0)
+    with pytest.raises(AssertionError, match="own"):
+        OneByOne(own_error)(0, 0)
+
+
+def test_training_takes_vectors(tmp_path):
+    """The same parameters, however many workers share the environments."""
+    found = []
+    for workers in (1, 2):
+        agent = agent_for(Env(cartpole()), agent={"update_interval": 200})
+        train_agent_parallel(
+            agent, poles, 200, str(tmp_path / str(workers)), num_envs=4, workers=workers
+        )
+        found.append(flatten(agent.policy))
+    assert agent.n_updates >= 1 and np.array_equal(*found)

@@ -9,6 +9,7 @@ on how many rows a product has and may depend on which one it is, but not on the
 from chainertrpo.data import MaskedObs, mask_of, unmasked
 from chainertrpo.experiments.episodes import NONE, WHICH, Episodes
 from chainertrpo.experiments.global_streams import GlobalStreams
+from chainertrpo.experiments.vector_env import OneByOne
 
 import numpy
 
@@ -89,7 +90,7 @@ class Together:
     Parameters
     ----------
     make_env : callable
-        As in `Episodes`.
+        ``make_env(seed)`` -> an environment, or several: see `OneByOne`.
     seed : int
         Of the collection.
     indices : sequence of int
@@ -102,6 +103,7 @@ class Together:
 
     def __init__(self, make_env, seed, indices, num_envs, state):
         streams, self.state = GlobalStreams(), state
+        make_env = OneByOne(make_env)
         self.envs = [Episodes(make_env, seed, i, state, streams) for i in indices]
         self.n_rows = min(num_envs, ROWS)
 

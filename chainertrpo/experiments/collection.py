@@ -61,7 +61,8 @@ class Collector:
     make_env : callable
         ``make_env(seed)`` -> an environment with ``reset() -> obs`` and
         ``step(action) -> obs, reward, done, info``.  It is sent to the workers, so it is
-        a function of a module or a ``functools.partial`` of one, not a lambda.
+        a function of a module or a ``functools.partial`` of one, not a lambda.  A vector
+        of environments (``SyncVectorEnv``) is taken apart: see `OneByOne`.
     num_envs : int
         Environments.
     seed : int

@@ -26,7 +26,8 @@ class Episodes:
     Parameters
     ----------
     make_env : callable
-        ``make_env(seed)`` -> an environment; called by the first `restart`.
+        ``make_env(seed, index)`` -> an environment; called by the first `restart`.  See
+        `OneByOne`.
     seed, index : int
         Of the collection, and of this environment: with the generation they give the
         seeds of the environment, of the actions and of the global generators.
@@ -71,8 +72,7 @@ class Episodes:
         env_seed = int(streams[1].generate_state(1)[0] >> 1)
         self.stream.seed(int(streams[2].generate_state(1)[0]))
         if self.env is None:
-            made = self.make_env(env_seed)
-            self.env = adapt(made)
+            self.env = adapt(self.make_env(env_seed, self.index))
         self.env.seed(env_seed)
         self.actions = []
 

@@ -1,6 +1,7 @@
 """Several environments at once, for the loops that act in a batch of them."""
 
-from chainertrpo.experiments.envs import adapt
+from chainertrpo.experiments.envs import adapt, is_several
+from chainertrpo.experiments.packages import BadEnvironmentError
 
 
 class SerialVectorEnv:
@@ -67,3 +68,59 @@ class SerialVectorEnv:
         """Close all."""
         for env in self.envs:
             env.close()
+
+
+class OneByOne:
+    """A `make_env` that may make several environments at once, and gives one a call.
+
+    Environment i of a collection is number i % n of the vectors of n that `make_env`
+    makes, whichever process has it.  Each is reset and stepped by itself: a collection cuts
+    its episodes and begins them anew one by one.
+
+    Parameters
+    ----------
+    make_env : callable
+        ``make_env(seed)`` -> an environment, or a vector that has its environments in
+        ``envs``: gymnasium's and gym's ``SyncVectorEnv``, `SerialVectorEnv`.
+    """
+
+    def __init__(self, make_env):
+        self.make_env, self._made, self._size = make_env, {}, None
+
+    def __call__(self, seed, index):
+        """Make environment `index`, or take it out of the vector that it came with.
+
+        Raises
+        ------
+        BadEnvironmentError
+            The environments of the vector are in other processes, in one program of
+            another language, or wrapped together.
+        AssertionError
+            The environment's own.
+        """
+        found = self._made.pop(index, None)
+        if found is not None:
+            return found
+        try:
+            made = self.make_env(seed)
+        except AssertionError as error:
+            if "daemonic" not in str(error):
+                raise
+            self._refuse(self.make_env)  # processes of a worker, which may have none
+        if not is_several(made):
+            return made
+        envs = getattr(made, "envs", None)
+        if made is not getattr(made, "unwrapped", made) or not envs:
+            self._refuse(made)
+        first = index - index % len(envs)
+        self._made.update({first + i: env for i, env in enumerate(envs)})
+        return self._made.pop(index)
+
+    @staticmethod
+    def _refuse(made):
+        raise BadEnvironmentError(
+            "expected make_env to make one environment, or a SyncVectorEnv, of which each "
+            f"worker steps its own one by one, got {made}. Let make_env make one "
+            "environment: num_envs says how many there are, and workers in how many "
+            "processes."
+        )
