@@ -26,7 +26,7 @@ COMPARE = ["scipy>=1.10"]
 TENSORBOARD = ["tensorboardX>=2.6"]
 ONNX = ["onnx>=1.14"]
 TEST = [*MUJOCO, *BOX2D, *NOTEBOOKS, *COMPARE, *TENSORBOARD, *ONNX, "onnxruntime"]
-TEST += ["h5py", "pytest>=7", "pytest-xdist>=3.2"]
+TEST += ["h5py", "minari; python_version >= '3.9'", "pytest>=7", "pytest-xdist>=3.2"]
 
 setup(
     name="chainertrpo",

@@ -1,6 +1,6 @@
 """Demonstrations of other projects, written here as those projects write them."""
 
-from chainertrpo.data import BadFileError
+from chainertrpo.data import BadFileError, Space, environment_header
 from chainertrpo.data.demonstrations.foreign import (
     PaddingWarning,
     read_baselines,
@@ -12,10 +12,14 @@ from chainertrpo.data.demonstrations.minari import (
     read_minari,
     write_minari,
 )
+from chainertrpo.data.spaces import element
+from chainertrpo.experiments.envs import Env
+from chainertrpo.experiments.recording import record_episodes
 
 import numpy as np
 import pytest
 from test_demonstrations import demonstrations, header
+from worlds import spaces as gym_spaces
 
 
 def same(converted, lengths, demos):
@@ -105,6 +109,65 @@ def test_minari(tmp_path, monkeypatch):
     other = make_env("MountainCar-v0", package="gymnasium")
     with pytest.raises(ValueError, match="of MountainCar-v0, got some of"):
         write_minari("car/test-v0", demos, other.env)
+
+
+OBSERVED = {
+    "image": gym_spaces.Box(0, 255, (4, 3, 1), np.uint8),
+    "double": gym_spaces.Box(-1, 1, (2,), np.float64),
+    "one": gym_spaces.Discrete(5),
+    "choices": gym_spaces.MultiDiscrete([[2, 3], [4, 2]]),
+    "bits": gym_spaces.MultiBinary(3),
+    "dict": gym_spaces.Dict(
+        {
+            "a": gym_spaces.Tuple(
+                [gym_spaces.Discrete(3), gym_spaces.Box(-1, 1, (2,), np.float32)]
+            ),
+            "b": gym_spaces.MultiBinary([2, 2]),
+        }
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", OBSERVED)
+def test_minari_holds_every_space(name, tmp_path, monkeypatch):
+    """What it gives back is what was recorded; its elements are of the space."""
+    minari = pytest.importorskip("minari")
+    import gymnasium
+
+    space = OBSERVED[name]
+
+    class Drawn(gymnasium.Env):
+        observation_space, action_space = space, space
+        if name in ("image", "double"):
+            action_space = gym_spaces.Discrete(3)
+
+        def reset(self, seed=None, options=None):
+            self.observation_space.seed(seed)
+            return self.observation_space.sample(), {}
+
+        def step(self, action):
+            return self.observation_space.sample(), 1.0, False, False, {}
+
+    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path))
+    env = Env(Drawn(), seed=0)
+    acted = Space.of(env.action_space)
+    env.action_space.seed(0)
+
+    def act(obs):
+        return acted.encode(env.action_space.sample())
+
+    shown = record_episodes(env, act, 2, max_episode_len=6)
+    write_minari("drawn/all-v0", shown, Drawn())
+    again = read_minari("drawn/all-v0", environment_header(env))
+    assert len(again.episodes) == 2 and again.lengths == shown.lengths
+    for one, two in zip(shown.episodes, again.episodes):
+        assert one.obs.dtype == two.obs.dtype
+        assert all(map(np.array_equal, one[:3], two[:3]))
+    theirs = minari.load_dataset("drawn/all-v0")
+    assert theirs.observation_space == space
+    first = element(next(theirs.iterate_episodes()).observations, 0)
+    assert name == "dict" or space.contains(first)
 
 
 # Nothing is guessed

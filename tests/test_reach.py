@@ -6,6 +6,7 @@ from chainertrpo import PRESETS, make_agent, settings_of
 from chainertrpo.agents import GAIL_PRESETS, clone_expert, make_gail_agent
 from chainertrpo.data import (
     BadFileError,
+    Demonstrations,
     MaskedObs,
     Space,
     read_demonstrations,
@@ -317,8 +318,6 @@ class Brightest:
 
 def test_images_are_bytes_until_the_batch():
     env = Env(Brightest(), seed=0)
-    with pytest.raises(ValueError, match="images .*demonstrations hold vectors"):
-        record_episodes(env, lambda obs: 0, 1)
     fit = {"epochs": 2, "batch_size": 50}
     agent = agent_for(env, policy_step={"region": {"max_kl": 0.1}}, value_step=fit)
     assert agent.obs_normalizer is None and env.obs_shape == (8, 8, 1)
@@ -332,3 +331,32 @@ def test_images_are_bytes_until_the_batch():
     rewards = [reward for _, _, reward, _ in drive(agent, env, 2801)]
     assert {path.obs.dtype for path in paths} == {np.dtype("uint8")}
     assert np.mean(rewards[:400]) < 0.4 and np.mean(rewards[-400:]) > 0.6
+
+
+def brightest(obs):
+    quarters = obs.reshape(2, 4, 2, 4).astype(float).mean(axis=(1, 3))
+    return int(quarters.argmax())
+
+
+def test_demonstrations_of_images(tmp_path):
+    """Bytes in memory and in files; a clone sees what the expert saw."""
+    env, path = Env(Brightest(), seed=0), tmp_path / "images.npz"
+    shown = record_episodes(env, brightest, 30, seed=0)
+    episode = shown.episodes[0]
+    assert episode.obs.shape == (6, 8, 8, 1) and episode.obs.dtype == np.uint8
+    assert all(e.reward.all() for e in shown.episodes)
+    write_demonstrations(path, shown)
+    again = read_demonstrations(path, shown.environment)
+    assert again.digest() == shown.digest()
+    assert again.episodes[0].obs.dtype == np.uint8
+    agent = agent_for(env)
+    clone_expert(agent, again, Cloning(epochs=25, batch_size=30), learning_rate=1e-2)
+    agent.act_deterministically = True
+    test = record_episodes(env, agent.act, 10, seed=1000)
+    assert np.mean(test.returns) > 4
+    floats = [e._replace(obs=e.obs.astype("f")) for e in shown.episodes]
+    with pytest.raises(ValueError, match="images of uint8, got float32"):
+        Demonstrations(floats, shown.environment)
+    wide = [e._replace(obs=e.obs.reshape(6, 64)) for e in shown.episodes]
+    with pytest.raises(ValueError, match="expected observations of shape"):
+        Demonstrations(wide, shown.environment)

@@ -1,4 +1,4 @@
-"""What is known of spaces, against gymnasium's own flattening."""
+"""What is known of spaces, against gymnasium's (or gym's) own flattening."""
 
 import json
 import types
@@ -7,9 +7,10 @@ from chainertrpo.data.spaces import KINDS, Space
 
 import numpy as np
 import pytest
+from worlds import spaces
 
-spaces = pytest.importorskip("gymnasium.spaces")
-
+# gym's have no start.
+STARTS = {} if "gym." in spaces.__name__ else {"start": [[0, 1], [-2, 0]]}
 BOX = spaces.Box(np.float32([-1, -2]), np.float32([1, 3]))
 CASES = {
     "box": BOX,
@@ -18,7 +19,7 @@ CASES = {
     "discrete": spaces.Discrete(4),
     "from one": spaces.Discrete(3, start=1),
     "choices": spaces.MultiDiscrete([2, 4, 3]),
-    "grid": spaces.MultiDiscrete([[2, 3], [4, 2]], start=[[0, 1], [-2, 0]]),
+    "grid": spaces.MultiDiscrete([[2, 3], [4, 2]], **STARTS),
     "bits": spaces.MultiBinary(5),
     "matrix of bits": spaces.MultiBinary([2, 3]),
     "tuple": spaces.Tuple([BOX, spaces.Discrete(3), spaces.MultiBinary(2)]),
@@ -42,6 +43,8 @@ def test_features_are_gymnasiums_flattened_elements(theirs):
         image = space.is_image  # bytes, as they are
         assert found.dtype == (np.uint8 if image else np.float32)
         assert found.shape == (theirs.shape if image else (space.size,))
+        back = space.from_features(found)
+        assert equal(back, x) and (space.kind == "Tuple" or theirs.contains(back))
         found = found.ravel()
         np.testing.assert_array_equal(found, np.float32(spaces.flatten(theirs, x)))
 

@@ -188,6 +188,30 @@ class Space(typing.NamedTuple):
             return x.astype(numpy.uint8).reshape(self.shape)
         return x.astype(numpy.float32).ravel()
 
+    def from_features(self, features):
+        """The element that a vector of features stands for, the inverse of `features`.
+
+        Parameters
+        ----------
+        features : array, shape (size,)
+            Of the space; of an image its shape.
+
+        Returns
+        -------
+        object
+            An element of the space.
+        """
+        if self.parts is not None:
+            pieces = zip(self.parts.values(), self.columns.values())
+            made = [part.from_features(features[columns]) for part, columns in pieces]
+            return tuple(made) if self.kind == "Tuple" else dict(zip(self.parts, made))
+        if self.choices:
+            each = numpy.split(features, numpy.cumsum(self.choices)[:-1])
+            index = numpy.array([x.argmax() for x in each]) + numpy.array(self.start)
+            return index.reshape(self.shape)[()]
+        kind = getattr(self.low, "dtype", numpy.int8)
+        return features.reshape(self.shape).astype(kind)
+
     def one_hot(self, index):
         """Choices from 0 as one vector, (…, size) of (…, columns)."""
         index = numpy.asarray(index)
@@ -417,7 +441,7 @@ class Space(typing.NamedTuple):
         return self._replace(low=None, high=None, parts=parts)
 
     def to_json(self):
-        """Describe it as JSON; infinite bounds are null.
+        """Describe it as JSON; infinite bounds are null, those of images 0 and 255.
 
         Returns
         -------
@@ -432,7 +456,9 @@ class Space(typing.NamedTuple):
         about["shape"] = list(self.shape)
         if self.choices:
             about.update(n=list(self.choices), start=list(self.start))
-        if self.kind == "Box":
+        if self.is_image:
+            about["dtype"] = "uint8"
+        elif self.kind == "Box":
             for name in ("low", "high"):
                 flat = numpy.asarray(getattr(self, name), float).ravel().tolist()
                 about[name] = [x if numpy.isfinite(x) else None for x in flat]
@@ -450,7 +476,7 @@ class Space(typing.NamedTuple):
         Returns
         -------
         Space
-            Without the dtype of bounds.
+            Without the dtype of bounds, but that of images.
 
         Raises
         ------
@@ -483,7 +509,9 @@ class Space(typing.NamedTuple):
                 raise ValueError(f"{len(choices)} choices in {shape}")
             return cls(kind, shape, choices, start)
         bounds = ()
-        if kind == "Box":
+        if kind == "Box" and about.get("dtype") == "uint8":
+            bounds = (numpy.full(shape, bound, numpy.uint8) for bound in (0, 255))
+        elif kind == "Box":
             bounds = (
                 numpy.array(
                     [fill if x is None else x for x in about[name]], "f"

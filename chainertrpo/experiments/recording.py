@@ -8,6 +8,7 @@ from chainertrpo._checks import whole
 from chainertrpo.data import (
     Demonstrations,
     Episode,
+    as_observation,
     environment_header,
     mask_of,
     unmasked,
@@ -85,7 +86,9 @@ class EpisodeRecorder:
 
 
 def _flat(obs):
-    return numpy.array(unmasked(obs), numpy.float32).ravel()
+    """As demonstrations have it: a vector, or an image of bytes."""
+    x = as_observation(unmasked(obs))
+    return x if x.dtype == numpy.uint8 else x.ravel()
 
 
 def record_episodes(

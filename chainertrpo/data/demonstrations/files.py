@@ -1,10 +1,11 @@
 """Demonstration files, which cannot run code when read.
 
 A file is an ``.npz`` without pickles.  N steps of E episodes lie one after the other:
-``obs`` (N + E, S), ``action`` (N, A) or (N,), ``reward`` (N,), ``kept`` (N,), perhaps
-``mask`` (N, M), and for each episode ``length``, ``terminated``, ``truncated`` and ``seed``
-(−1: unknown).  ``header`` is JSON: format, version, environment with its spaces, who
-played, library versions, and the SHA-256 of every array.
+``obs`` (N + E, S), or images (N + E, H, W, C) of bytes, ``action`` (N, A) or (N,),
+``reward`` (N,), ``kept`` (N,), perhaps ``mask`` (N, M), and for each episode ``length``,
+``terminated``, ``truncated`` and ``seed`` (−1: unknown).  ``header`` is JSON: format,
+version, environment with its spaces, who played, library versions, and the SHA-256 of
+every array.
 """
 
 import hashlib
@@ -21,7 +22,7 @@ import numpy
 
 FORMAT, VERSION = "chainertrpo demonstrations", 1
 ARRAYS = {  # name: kinds of dtype, number of dimensions
-    "obs": ("f", (2,)),
+    "obs": ("fu", (2, 4)),
     "action": ("if", (1, 2)),
     "reward": ("f", (1,)),
     "kept": ("b", (1,)),

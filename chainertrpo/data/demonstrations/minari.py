@@ -12,7 +12,7 @@ from chainertrpo.data.demonstrations.records import (
     environment_header,
 )
 from chainertrpo.data.files import MAX_BYTES, BadFileError, too_large
-from chainertrpo.data.spaces import Space, columns_of, element
+from chainertrpo.data.spaces import MASK, Space, columns_of, element
 
 import numpy
 
@@ -135,7 +135,10 @@ def _check_size(dataset_id, dataset, max_bytes):
         for space in (dataset.observation_space, dataset.action_space)
         for leaf in Space.of(space).leaves()
     ]
-    step = sum(8 * int(numpy.prod(leaf.shape, dtype=object)) for leaf in leaves)
+    step = sum(
+        (1 if leaf.is_image else 8) * int(numpy.prod(leaf.shape, dtype=object))
+        for leaf in leaves
+    )
     total = int(dataset.total_steps) * (step + 16)
     folder = getattr(dataset.storage, "data_path", None)
     on_disk = 0
@@ -169,13 +172,12 @@ def write_minari(dataset_id, demonstrations, env):
     _check_name(dataset_id)
     header = environment_header(env, id=env.spec and env.spec.id)
     check_environment(demonstrations, header)
-    if Space.of(env.observation_space).kind != "Box":
+    seen, acted = map(Space.of, (env.observation_space, env.action_space))
+    if MASK in (seen.parts or ()):
         raise ValueError(
-            "expected an environment with Box observations, got "
-            f"{env.observation_space}: what was recorded are features of them."
+            "expected observations without an action_mask, got "
+            f"{env.observation_space}: Minari has no place for what was recorded of it."
         )
-    shape, dtype = env.observation_space.shape, env.observation_space.dtype
-    acted = Space.of(env.action_space)
     buffers = []
     for i, e in enumerate(demonstrations.episodes):
         ends = numpy.zeros((2, len(e.reward)), bool)
@@ -184,7 +186,7 @@ def write_minari(dataset_id, demonstrations, env):
             EpisodeBuffer(
                 id=i,
                 seed=None if e.seed < 0 else e.seed,
-                observations=e.obs.reshape(-1, *shape).astype(dtype),
+                observations=columns_of([seen.from_features(x) for x in e.obs]),
                 actions=columns_of([acted.decode(a) for a in e.action]),
                 rewards=e.reward,
                 terminations=ends[0],

@@ -16,7 +16,7 @@ class Episode(typing.NamedTuple):
     Attributes
     ----------
     obs : array, shape (n + 1, S), float32
-        s₀ … sₙ, flattened, not normalised.
+        s₀ … sₙ, flattened, not normalised; images (n + 1, H, W, C) uint8.
     action : array, shape (n, A) float32 or int32, or (n,) int32
         a₀ … aₙ₋₁ as the agent chose them (see `Space`): not clipped, choices from 0.
     reward : array, shape (n,), float32
@@ -144,18 +144,8 @@ def environment_header(env, **more):
     -------
     dict
         JSON.
-
-    Raises
-    ------
-    ValueError
-        Its observations are images.
     """
     seen = Space.observed(env.observation_space)
-    if seen.is_image:
-        raise ValueError(
-            f"expected vectors as observations, got images {seen.shape}: demonstrations "
-            "hold vectors. Wrap the environment so that it gives features of them."
-        )
     return {
         "id": getattr(env, "id", None),
         "package": getattr(env, "package", None),
@@ -259,20 +249,23 @@ def checked(episode, observations, actions, where):
                 f"{where}: expected real numbers in {name}, got {array.dtype}."
             )
     obs, action, reward = arrays.values()
-    n, size = len(reward), observations.size
+    n, image = len(reward), observations.is_image
+    row = observations.shape if image else (observations.size,)
     if reward.ndim != 1:
         raise ValueError(f"{where}: expected rewards (n,), got {reward.shape}.")
-    if n < 1 or obs.shape != (n + 1, size):
+    if n < 1 or obs.shape != (n + 1, *row):
         raise ValueError(
-            f"{where}: expected observations of shape ({n + 1}, {size}) for {n} rewards, "
+            f"{where}: expected observations of shape {(n + 1, *row)} for {n} rewards, "
             f"got {obs.shape}. An episode of n ≥ 1 steps has n + 1 observations."
         )
+    if image and obs.dtype != numpy.uint8:
+        raise ValueError(f"{where}: expected images of uint8, got {obs.dtype}.")
     kept = numpy.ones(n, bool) if episode.kept is None else numpy.asarray(episode.kept)
     if kept.shape != (n,) or kept.dtype != bool:
         raise ValueError(f"{where}: expected {n} booleans in kept, got {kept.shape}.")
     action = _checked_actions(action, n, actions, where)
     return Episode(
-        _as_float32(obs, f"{where}: expected finite obs"),
+        obs if image else _as_float32(obs, f"{where}: expected finite obs"),
         action,
         _as_float32(reward, f"{where}: expected finite reward"),
         bool(episode.terminated),
