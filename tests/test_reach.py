@@ -354,6 +354,8 @@ def test_demonstrations_of_images(tmp_path):
     agent.act_deterministically = True
     test = record_episodes(env, agent.act, 10, seed=1000)
     assert np.mean(test.returns) > 4
+    with pytest.raises(ValueError, match="got images .*clone_expert.* take images"):
+        make_gail_agent(env.observation_space, env.action_space, shown)
     floats = [e._replace(obs=e.obs.astype("f")) for e in shown.episodes]
     with pytest.raises(ValueError, match="images of uint8, got float32"):
         Demonstrations(floats, shown.environment)

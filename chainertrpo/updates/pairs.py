@@ -20,7 +20,13 @@ class PairEncoder:
         if normalize not in NORMALIZE:
             raise ValueError(f"expected normalize of {NORMALIZE}, got {normalize!r}.")
         self.normalize, self.absorbing = normalize, absorbing
-        self._actions = spaces_of(demonstrations.environment)[1]
+        seen, self._actions = spaces_of(demonstrations.environment)
+        if seen.is_image:
+            raise ValueError(
+                f"expected vectors as observations of a discriminator, got images "
+                f"{seen.shape}, whose network takes rows. Wrap the environment so that it "
+                "gives features of them; clones (imitate, clone_expert) take images."
+            )
         expert = self(*demonstrations.pairs())
         self.size = expert.shape[1]
         self.normalizer = EmpiricalNormalization(self.size, eps=1e-6, clip_threshold=10)
