@@ -15,7 +15,7 @@ export PIP_CONSTRAINT = build-constraints.txt
 export PIP_BUILD_CONSTRAINT = build-constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help train test test-gpu bench-gpu test-chainerrl test-chainerrl-own record-chainerrl lint wheel release clean
+.PHONY: help train test test-gpu bench-gpu test-chainerrl test-chainerrl-own record-chainerrl lint docs docs-links notebooks wheel release clean
 
 help: ## Show this.
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 18
@@ -80,6 +80,22 @@ lint: $(VENV)/.dev ## Check style, docstrings, formatting and types.
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
 
+$(VENV)/.docs: $(VENV)/.ok
+	$(RUN) -m pip install -q -e '.[docs]'
+	touch $@
+
+SPHINX = $(RUN) -m sphinx -q -W --keep-going -c docs -d docs/_build/doctrees
+
+docs: $(VENV)/.docs ## Build the site in docs/_build/html, and check its links.
+	$(SPHINX) -b html . docs/_build/html
+	$(RUN) docs/check_links.py docs/_build/html
+
+docs-links: $(VENV)/.docs ## Follow the site's links to other hosts too; needs internet.
+	$(SPHINX) -b linkcheck . docs/_build/links
+
+notebooks: $(VENV)/.ok ## Run the notebooks and store their outputs.
+	$(RUN) notebooks/store_outputs.py
+
 wheel: ## Build the wheel, and check it alone on Python 3.8 and 3.13.
 	.ci/wheel
 
@@ -87,4 +103,4 @@ release: ## Check everything a release needs, build it, and tag it.
 	.ci/release
 
 clean: ## Remove what make built.
-	rm -rf .venv .venv-* build dist *.egg-info
+	rm -rf .venv .venv-* docs/_build build dist *.egg-info

@@ -25,6 +25,15 @@ NOTEBOOKS = ["nbclient", "nbformat", "ipykernel"]
 COMPARE = ["scipy>=1.10"]
 TENSORBOARD = ["tensorboardX>=2.6"]
 ONNX = ["onnx>=1.14"]
+# Equations become MathML when the site is built; ziamath brings the font for it.
+DOCS = [
+    "sphinx>=8",
+    "myst-nb>=1.2",
+    "furo",
+    "numpydoc>=1.8",
+    "math-core>=0.9",
+    "ziamath",
+]
 TEST = [*MUJOCO, *BOX2D, *NOTEBOOKS, *COMPARE, *TENSORBOARD, *ONNX, "onnxruntime"]
 TEST += ["h5py", "minari; python_version >= '3.9'", "pytest>=7", "pytest-xdist>=3.2"]
 
@@ -66,6 +75,7 @@ setup(
         "onnx": ONNX,
         "demos": ["h5py", "minari; python_version >= '3.9'"],
         "notebooks": [*NOTEBOOKS, "jupyterlab", "pygame"],
+        "docs": DOCS,
         "test": TEST,
         "dev": [*TEST, "ruff==0.17.5", "mypy>=1.14", "pre-commit"],
     },

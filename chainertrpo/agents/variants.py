@@ -68,7 +68,8 @@ class TRPO(OnPolicyAgent):
     policy_step_size_stats_window : int
         Likewise.
     policy_step : NaturalStep, optional
-        Instead of entropy_coef, max_kl, line_search_… and conjugate_gradient_….
+        Instead of ``entropy_coef``, ``max_kl``, ``line_search_…`` and
+        ``conjugate_gradient_…``.
     value_step : ValueFit, optional
         Instead of vf_epochs and vf_batch_size.
     curvature : str

@@ -201,7 +201,7 @@ def value_loss(value, batch, clip_eps=None):
 
 
 def mean_entropy(dist):
-    """E[H(π_θ(·|s))], in nats.
+    """E[H(π_θ)], in nats.
 
     Parameters
     ----------
