@@ -87,6 +87,7 @@ $(VENV)/.docs: $(VENV)/.ok
 SPHINX = $(RUN) -m sphinx -q -W --keep-going -c docs -d docs/_build/doctrees
 
 docs: $(VENV)/.docs ## Build the site in docs/_build/html, and check its links.
+	rm -rf docs/_build # pages of sources that have changed names stay otherwise
 	$(SPHINX) -b html . docs/_build/html
 	$(RUN) docs/check_links.py docs/_build/html
 

@@ -1,8 +1,8 @@
 """Links to files and folders of the repository, on the site.
 
 On a code host ``[`conjugate_gradient`](../chainertrpo/numerics/conjugate_gradient.py)``
-opens the source.  Here it leads to the entry of that name in the reference, or to the
-source's page; a folder has no page and becomes plain text.
+opens the source.  Here it leads to the entry of that name in the reference; a folder has
+no page and becomes plain text.
 """
 
 import importlib
@@ -53,14 +53,8 @@ def sources_to_reference(app, doctree, docname):
         found = target and env.domains["py"].resolve_xref(
             env, docname, builder, "obj", target, node, content
         )
-        module = ".".join(path.with_suffix("").parts)
-        if not found and not getattr(env, "_viewcode_modules", {}).get(module):
-            continue  # the file itself
-        if not found:
-            page = "_modules/" + path.with_suffix("").as_posix()
-            uri = builder.get_relative_uri(docname, page)
-            found = nodes.reference("", "", content, refuri=uri, internal=True)
-        node.replace_self(found)
+        if found:
+            node.replace_self(found)  # else it is the file itself
 
 
 def setup(app):
