@@ -53,7 +53,7 @@ def store(path):
     notebook = nbformat.read(str(path), 4)
     client = nbclient.NotebookClient(
         notebook,
-        timeout=600,
+        timeout=3600,
         record_timing=False,
         coalesce_streams=True,
         resources={"metadata": {"path": str(path.parent)}},
