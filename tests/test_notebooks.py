@@ -15,7 +15,7 @@ def read(path):
     return nbformat.read(str(path), 4)
 
 
-@pytest.mark.slow
+@pytest.mark.notebooks
 @pytest.mark.filterwarnings("default")  # of Jupyter's own machinery
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_notebook_runs(path, monkeypatch):
