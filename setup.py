@@ -34,7 +34,9 @@ DOCS = [
     "math-core>=0.9",
     "ziamath",
 ]
-TEST = [*MUJOCO, *BOX2D, *NOTEBOOKS, *COMPARE, *TENSORBOARD, *ONNX, "onnxruntime"]
+# mpich brings the library and mpiexec; its wheel is for Linux and macOS.
+MPI = ["mpi4py>=4", "mpich; sys_platform != 'win32'"]
+TEST = [*MUJOCO, *BOX2D, *NOTEBOOKS, *COMPARE, *TENSORBOARD, *ONNX, "onnxruntime", *MPI]
 TEST += ["h5py", "minari; python_version >= '3.9'", "pytest>=7", "pytest-xdist>=3.2"]
 
 setup(
@@ -73,6 +75,7 @@ setup(
         "record": BOX2D,
         "tensorboard": TENSORBOARD,
         "onnx": ONNX,
+        "mpi": MPI,
         "demos": ["h5py", "minari; python_version >= '3.9'"],
         "notebooks": [*NOTEBOOKS, "jupyterlab", "pygame"],
         "docs": DOCS,

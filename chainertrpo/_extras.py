@@ -11,6 +11,7 @@ EXTRAS = {  # as in setup.py
     "compare": "'scipy>=1.10'",
     "tensorboard": "'tensorboardX>=2.6'",
     "onnx": "'onnx>=1.14'",
+    "mpi": "'mpi4py>=4' mpich",
     "cuda12": "'cupy-cuda12x>=12'",
     "cuda13": "'cupy-cuda13x[ctk]>=14'",
 }

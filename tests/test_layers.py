@@ -14,6 +14,7 @@ LAYERS = ["numerics", "data", "policies", "updates", "agents", "experiments"]
 LAYERS += ["comparison", "program", "chainerrl"]
 OPTIONAL = {
     *("cupy", "gym", "gymnasium", "h5py", "matplotlib", "minari", "mpi4py", "mujoco"),
+    "chainermn",
     *("Box2D", "PIL", "pygame"),
 }
 

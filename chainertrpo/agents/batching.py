@@ -13,6 +13,7 @@ from chainertrpo.data import (
     standardize,
 )
 from chainertrpo.numerics import named_params
+from chainertrpo.numerics.moments import of_all_ranks
 from chainertrpo.policies import parts
 from chainertrpo.policies.graph import look
 from chainertrpo.updates import outputs, said
@@ -196,10 +197,9 @@ def make_batch(
         mask,
         **memory.columns(),
     )
-    variance = numpy.var(target)
-    explained = (
-        float(1 - numpy.var(target - value) / variance) if variance else numpy.nan
-    )
+    variance = of_all_ranks(target).var()
+    left = of_all_ranks(target - value).var()
+    explained = float(1 - left / variance) if variance else numpy.nan
     return batch, Predictions(value, numpy.concatenate(entropy), explained)
 
 
@@ -213,8 +213,7 @@ def renormalized(batch, paths, normalizer, device):
 
 
 def _learn(normalizer, paths):
-    for group in _groups(paths):
-        normalizer.experience(_taken(group))
+    normalizer.experience_of_all(map(_taken, _groups(paths)))
 
 
 def _groups(paths):  # a list of paths, cut where a chunk of rows is full

@@ -1,6 +1,6 @@
 """Signs that a policy has stopped learning, each said once, with advice."""
 
-import numpy
+from chainertrpo.numerics.moments import of_all_ranks
 
 REJECTED = 50  # updates in a row
 LEAST_ENTROPY = 1e-4  # nats, of a choice among actions
@@ -38,7 +38,7 @@ class Health:
         if self._rejected >= REJECTED:
             self._say("rejected", self._rejected, getattr(step, "reason", "unknown"))
         if actions.dtype.kind in "iub":
-            mean = float(numpy.mean(entropy))
+            mean = float(of_all_ranks(entropy).mean())
             if mean < LEAST_ENTROPY:
                 self._say("entropy", mean)
         for name, param in policy.namedparams():

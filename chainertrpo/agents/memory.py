@@ -74,6 +74,10 @@ class Memory:
         """Carry and starts of some paths, as the policy takes them; or nothing."""
         if not self.size:
             return ()
+        paths = [path for path in paths if len(path.reward)]
+        if not paths:  # another rank has all steps
+            width = self._own.stop - self._own.start
+            return self._policy.xp.zeros((0, width), "f"), numpy.zeros(0, int)
         carry, starts = self._all(paths)
         return carry[:, self._own], starts
 
@@ -116,6 +120,8 @@ class Memory:
     def _before(self, link, obs, carry, starts, taken):
         """The hidden state of a link before each observation, (N + K, C)."""
         xp, rows = link.xp, obs[link.xp.asarray(taken)]
+        if not len(rows):  # another rank has all steps
+            return carry.astype(obs.dtype)
         first = numpy.zeros(len(taken), bool)
         first[starts + numpy.arange(len(starts))] = True
         hidden = xp.empty((len(obs), carry.shape[1]), obs.dtype)

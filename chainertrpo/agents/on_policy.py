@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import typing
 
+from chainertrpo import ranks
 from chainertrpo._renamed import renamed_arguments, renamed_attribute
 from chainertrpo._threads import single_blas_thread
 from chainertrpo.agents.acting import Actor, stack, unstack, with_mask
@@ -354,7 +355,9 @@ class OnPolicyAgent:
         Parameters
         ----------
         paths : list of Path
-            At least one step in all.
+            At least one step in all.  With several ranks (`chainertrpo.ranks`) those of
+            this one; there may be none, but one path of no steps has to say what
+            observations and actions are like.
         improved : callable
             Called without arguments as soon as `actor` is what it will be after the
             update: collection can go on while the value function is fitted.
@@ -364,7 +367,7 @@ class OnPolicyAgent:
         ValueError
             There is no step in `paths`.
         """
-        if not sum(len(path.reward) for path in paths):
+        if not ranks.sum(sum(len(path.reward) for path in paths)):
             raise ValueError("expected paths with at least one step, got none.")
         paths = self.rewards(paths)
         batch, predictions = self.batch(paths)

@@ -2,6 +2,8 @@
 
 import collections
 
+from chainertrpo import ranks
+
 import numpy
 
 # What an update adds to a window of this name.  A rejected step has size 0, and its KL
@@ -14,6 +16,7 @@ ADDED = {
     "average_value_loss": lambda predictions, step: step.value_losses,
     "average_policy_loss": lambda predictions, step: step.policy_losses,
 }
+OF_ROWS = ("average_value", "average_entropy")  # each rank has those of its own
 TRPO_WINDOWS = {
     "average_value": 1000,
     "average_entropy": 1000,
@@ -36,6 +39,8 @@ class Statistics:
         """Take in an update."""
         for name, window in self._windows.items():
             recent = ADDED[name](predictions, step)[-window.maxlen :]
+            if name in OF_ROWS:
+                recent = ranks.gathered(recent)[-window.maxlen :]
             window.extend(numpy.asarray(recent).tolist())
         for name in self._totals:
             self._totals[name] += getattr(step, name)

@@ -5,7 +5,9 @@ policy without memory has pieces of one row: then choosing pieces is choosing ro
 """
 
 import math
+import typing
 
+from chainertrpo import ranks
 from chainertrpo.numerics.functions import functions
 from chainertrpo.numerics.kernels import gather
 
@@ -31,7 +33,8 @@ def cut(starts, n, length):
     """
     ends = numpy.append(starts[1:], n)
     pieces = zip(starts.tolist(), ends.tolist())
-    return numpy.concatenate([numpy.arange(a, b, length) for a, b in pieces])
+    found = [numpy.arange(a, b, length) for a, b in pieces]
+    return numpy.concatenate([numpy.zeros(0, int), *found])
 
 
 def first_rows(lengths):
@@ -156,9 +159,73 @@ def spans(n, most, starts=None):
     return [(slice(ends[a], ends[b]), slice(a, b)) for a, b in zip(cuts, cuts[1:])]
 
 
-def n_pieces(batch):
-    """Pieces of a batch: without memory its rows."""
+class Minibatch(typing.NamedTuple):
+    """What this rank has of a minibatch.
+
+    Attributes
+    ----------
+    index : array of int
+        Which pieces, as `take` wants them; with several ranks perhaps none.
+    rows : int
+        Of all ranks.
+    """
+
+    index: typing.Any
+    rows: int
+
+
+def shared_out(order, batch, send):
+    """Share minibatches out among the ranks that have their pieces.
+
+    Parameters
+    ----------
+    order : array of int, shape (count, size)
+        Pieces of all ranks, numbered in the order of ranks, one minibatch a row.
+    batch : Batch
+        What this rank has.
+    send : callable
+        Array of the host -> array of the batch's device.
+
+    Returns
+    -------
+    list of Minibatch
+        As many on each rank.
+    """
+    count, size = order.shape
+    if batch.starts is None:
+        lengths, rows = None, [size] * count
+    else:
+        lengths = numpy.diff(numpy.append(batch.starts, len(batch.obs)))
+    if ranks.size() == 1:
+        if lengths is not None:
+            rows = lengths[order].sum(axis=1).tolist()
+        return list(map(Minibatch, index_for(batch, order, send), rows))
+    n = _own_pieces(batch)
+    first, _ = ranks.place(n)
+    ours = (order >= first) & (order < first + n)
+    index = order[ours] - first
+    ends = numpy.cumsum(ours.sum(axis=1)).tolist()
+    own = list(zip([0, *ends], ends))
+    if lengths is not None:
+        rows = numpy.array([lengths[index[a:b]].sum() for a, b in own], float)
+        rows = ranks.sum(rows).astype(int).tolist()
+    index = index_for(batch, index, send)
+    return [Minibatch(index[a:b], n) for (a, b), n in zip(own, rows)]
+
+
+def every_kth(batch, k):
+    """Every k-th piece of those of all ranks, as far as this rank has them."""
+    first, _ = ranks.place(_own_pieces(batch))
+    return take(batch, slice(-first % k, None, k))
+
+
+def _own_pieces(batch):
     return len(batch.obs if batch.starts is None else batch.starts)
+
+
+def n_pieces(batch):
+    """Pieces of a batch, over all ranks: without memory its rows."""
+    return ranks.sum(_own_pieces(batch))
 
 
 def pieces_for(batch, rows):
@@ -166,7 +233,8 @@ def pieces_for(batch, rows):
     count = n_pieces(batch)
     if rows is None or batch.starts is None:
         return rows or count
-    return min(max(round(rows * count / len(batch.obs)), 1), count)
+    n = ranks.sum(len(batch.obs))
+    return min(max(round(rows * count / n), 1), count)
 
 
 def in_pieces(batch, length):

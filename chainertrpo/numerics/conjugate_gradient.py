@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typing
 
+from chainertrpo import ranks
 from chainertrpo.numerics.kernels import kernel
 
 import numpy
@@ -104,7 +105,8 @@ def conjugate_gradient(
     advance = _advance if xp is numpy else _advance_on_device
     now = _Iterate(x, r, p, rr, state, count)
     for _ in range(n_iter):
-        if (xp is numpy or tol is not None) and int(now.state) != RUNNING:
+        looks = xp is numpy or tol is not None
+        if looks and ranks.agreed(int(now.state)) != RUNNING:
             break
         z = product(now.p)
         with numpy.errstate(over="ignore", invalid="ignore"):

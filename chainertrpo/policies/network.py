@@ -158,7 +158,7 @@ class Room:
     def __call__(self, use, like, columns):
         """An array of `columns` and as many rows as `like`, or None for a new one."""
         n = len(like)
-        if n > self.rows:
+        if not 0 < n <= self.rows:
             return None
         if use not in self._arrays:
             xp = functions(like)

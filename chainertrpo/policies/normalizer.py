@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typing
 
+from chainertrpo import ranks
 from chainertrpo._threads import parallel_map, row_shards
 from chainertrpo.numerics.moments import merge
 
@@ -134,21 +135,60 @@ class EmpiricalNormalization(chainer.Link):
         ValueError
             The shape is not that of a batch of observations, or a value is not finite.
         """
+        self._check(x)
+        if len(x) == 0 or self._is_full():
+            return
+        self._keep(self._merged(self._now(), x))
+
+    def experience_of_all(self, pieces):
+        """Merge the batches of all ranks into the statistics, in the order of ranks.
+
+        Parameters
+        ----------
+        pieces : iterable of array, shape (N, ...)
+            Observations of this rank; with several of them there may be none.
+        """
+        if ranks.size() == 1:
+            for x in pieces:
+                self.experience(x)
+            return
+        if self._is_full():
+            return
+        here = 0.0 * self._mean[0], 0.0 * self._var[0], 0
+        for x in pieces:
+            self._check(x)
+            here = self._merged(here, x) if len(x) else here
+        moments, now = ranks.gathered(numpy.stack(here[:2])[None]), self._now()
+        for of_rank, more in zip(moments, ranks.table(here[2])[:, 0]):
+            if more:
+                now = merge(*now, *of_rank, int(more))
+        self._keep(now)
+
+    def _is_full(self):
+        return self.until is not None and self.count >= self.until
+
+    def _now(self):
+        return self._mean[0], self._var[0], int(self.count)
+
+    def _check(self, x):
         if x.shape[1:] != self._mean.shape[1:]:
             raise ValueError(
                 f"expected a batch of observations of shape {self._mean.shape[1:]}, "
                 f"got an array of shape {x.shape}."
             )
-        if len(x) == 0 or (self.until is not None and self.count >= self.until):
-            return
+
+    def _merged(self, moments, x):
         shards = row_shards(x, BLOCK_ROWS)
         with numpy.errstate(over="ignore", invalid="ignore"):
             found = parallel_map(
                 lambda shard: [_moments(x[rows]) for rows in shard], shards
             )
-        mean, var, count = self._mean[0], self._var[0], int(self.count)
-        for block in (one for shard in found for one in shard):
-            mean, var, count = merge(mean, var, count, *block)
+            for block in (one for shard in found for one in shard):
+                moments = merge(*moments, *block)
+        return moments
+
+    def _keep(self, moments):
+        mean, var, count = moments
         if not (numpy.isfinite(mean).all() and numpy.isfinite(var).all()):
             raise ValueError("expected finite observations, got NaN or infinity.")
         self._mean[0], self._var[0], self.count[...] = mean, var, count

@@ -48,9 +48,9 @@ def pack(starts, n):
     Packed
         On the host.
     """
-    lengths = numpy.append(starts[1:], n) - starts
+    lengths = numpy.diff(numpy.append(starts, n))
     paths = numpy.argsort(-lengths, kind="stable")
-    times = numpy.arange(lengths.max())[:, None]
+    times = numpy.arange(lengths.max(initial=0))[:, None]
     there = times < lengths[paths]
     ends = numpy.cumsum(there.sum(axis=1)).tolist()
     steps = [slice(*pair) for pair in zip([0, *ends], ends)]
@@ -115,7 +115,7 @@ class GRU:
             after[rows] = h = self._advance(a[rows], held[rows], h, u, b[3 * n :])
         out = xp.empty_like(after)
         out[order] = after
-        last = out.take(xp.asarray(numpy.append(starts[1:], len(x)) - 1), axis=0)
+        last = out.take(xp.asarray(numpy.append(starts, len(x))[1:] - 1), axis=0)
         if not keep:
             return out, None, last
         new, r, z = (a[:, i * n : (i + 1) * n] for i in range(3))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing
 
 from chainertrpo._renamed import renamed_attribute
-from chainertrpo.numerics.moments import merge
+from chainertrpo.numerics.moments import merge, of_all_ranks
 from chainertrpo.policies.families import Gaussian, Squared
 from chainertrpo.policies.images import network_for
 from chainertrpo.policies.models import MLP
@@ -174,12 +174,13 @@ class ScaledValueFunction(ValueFunction):
         Parameters
         ----------
         target : array, shape (N,)
-            Returns.
+            Returns; with several ranks those of this one, and all are merged.
         """
         xp = self.xp
         target = target.astype(numpy.float64)
-        found = xp.stack([target.mean(), target.var()])[:, None]
-        merged = merge(self._mean, self._var, self.count, *found, len(target))
+        of_all = of_all_ranks(target)
+        found = xp.stack([xp.asarray(x) for x in (of_all.mean(), of_all.var())])
+        merged = merge(self._mean, self._var, self.count, *found[:, None], len(of_all))
         self._mean[...], self._var[...], self.count[...] = merged
 
     def value(self, out):

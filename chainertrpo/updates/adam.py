@@ -102,6 +102,8 @@ class FlatAdam:
     ----------
     value, grad : dict of str to array
         Parameters and room for their gradients by name: views, written in place.
+    gradient : array, shape (P,)
+        The latter as one vector.
     """
 
     def __init__(self, link, optimizer, device=None):
@@ -117,8 +119,8 @@ class FlatAdam:
         vectors = map(flatten, (self._params.values(), *moments))
         self._theta, self._m, self._v = map(send, vectors)
         self._xp = backend.get_array_module(self._theta)
-        self._g, self._work = [self._xp.empty_like(self._theta) for _ in range(2)]
-        self.value, self.grad = map(self.by_name, (self._theta, self._g))
+        self.gradient, self._work = [self._xp.empty_like(self._theta) for _ in range(2)]
+        self.value, self.grad = map(self.by_name, (self._theta, self.gradient))
         self._start = self._t = self._rules[0].t
         hooks = list(optimizer._hookable._pre_update_hooks.values())
         self._thresholds = [x.threshold for x in hooks if type(x) is _Clipping]
@@ -132,8 +134,8 @@ class FlatAdam:
         """Take a step along `grad`."""
         hp, xp, work = self._hp, self._xp, self._work
         for threshold in self._thresholds:
-            norm = xp.sqrt(self._g.dot(self._g))
-            self._g *= xp.minimum(threshold / xp.maximum(norm, 1e-30), 1)
+            norm = xp.sqrt(self.gradient.dot(self.gradient))
+            self.gradient *= xp.minimum(threshold / xp.maximum(norm, 1e-30), 1)
         self._t += 1
         alpha = hp.alpha * math.sqrt(1 - hp.beta2**self._t) / (1 - hp.beta1**self._t)
         eps = hp.eps
@@ -141,12 +143,12 @@ class FlatAdam:
             eps = corrected.at(self._t, hp.beta2)
         if xp is not numpy:
             rates = alpha, hp.beta1, hp.beta2, eps, hp.eta
-            adam(xp, self._theta, self._m, self._v, self._g, *rates)
+            adam(xp, self._theta, self._m, self._v, self.gradient, *rates)
             return
-        xp.subtract(self._g, self._m, out=work)
+        xp.subtract(self.gradient, self._m, out=work)
         work *= 1 - hp.beta1
         self._m += work
-        xp.multiply(self._g, self._g, out=work)
+        xp.multiply(self.gradient, self.gradient, out=work)
         work -= self._v
         work *= 1 - hp.beta2
         self._v += work

@@ -4,6 +4,7 @@ import dataclasses
 import math
 import typing
 
+from chainertrpo import ranks
 from chainertrpo._checks import in_range, whole
 from chainertrpo._threads import single_blas_thread
 from chainertrpo.data import Batch
@@ -12,6 +13,7 @@ from chainertrpo.data.pieces import (
     minibatches,
     n_pieces,
     pieces_for,
+    shared_out,
     take,
 )
 from chainertrpo.numerics import at, flatten
@@ -81,6 +83,7 @@ class Cloning:
         whole("batch_size", self.batch_size, 1)
         in_range("validation", self.validation, 0, below=1)
 
+    @ranks.apart()  # all of them clone alike
     @single_blas_thread()
     def __call__(self, policy, optimizer, obs, action, rng, mask=None, starts=None):
         """Fit a policy in place.
@@ -134,7 +137,7 @@ class Cloning:
         for epoch in range(1, self.epochs + 1):
             size = min(pieces_for(batch, self.batch_size), len(train))
             rows = train[minibatches(len(train), size, 1, rng)]
-            rows = index_for(batch, rows, send)
+            rows = shared_out(rows, batch, send)
             n_updates += len(descend(policy, optimizer, rows, loss))
             now = value(test)
             if not held or now < best[0]:
@@ -169,10 +172,10 @@ def _batch(policy, obs, action, mask, starts):
 def _regression_of_pieces(batch):
     """What `regression` is, for a policy with memory."""
 
-    def loss(heads, chosen):
-        part, head = take(batch, chosen), heads[0]
+    def loss(heads, minibatch):
+        part, head = take(batch, minibatch.index), heads[0]
         head.at(part.obs, part.mask, part.memory)
-        share = -1 / len(part.obs)
+        share = -1 / minibatch.rows
         head.pull(part.action, by_log_prob=share)
         return (head.sum_log_prob(part.action) * share,)
 

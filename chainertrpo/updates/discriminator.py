@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import typing
 
+from chainertrpo import ranks
 from chainertrpo._checks import at_least, whole
 from chainertrpo._renamed import renamed_function
 from chainertrpo.data import check_environment
 from chainertrpo.numerics import named_params
+from chainertrpo.numerics.moments import of_all_ranks
 from chainertrpo.policies import MLP
 from chainertrpo.policies.families import Bernoulli
 from chainertrpo.policies.policy import Part, computes_as
@@ -57,8 +59,8 @@ class DiscriminatorReport(typing.NamedTuple):
     reward_std: float = numpy.nan
 
 
-def _accuracy(logit):
-    return float(numpy.heaviside(logit, 0.5).mean())
+def _right(logit):
+    return numpy.heaviside(logit, 0.5)  # a guess is right on half
 
 
 class Discriminator:
@@ -190,7 +192,8 @@ class Discriminator:
             self.fit(paths)
         reward = numpy.concatenate([path.reward for path in relabelled])
         self.last_report = self.last_report._replace(
-            reward_mean=float(reward.mean()), reward_std=float(reward.std())
+            reward_mean=float(of_all_ranks(reward).mean()),
+            reward_std=float(of_all_ranks(reward).std()),
         )
         return relabelled
 
@@ -261,32 +264,43 @@ class Discriminator:
         """
         agent = self._pairs(paths)
         left = sum(self._absorbing_steps(len(p.reward), p.terminal) for p in paths)
-        mass = numpy.array([left / len(agent), self._expert_absorbing])
-        drawn = self._rng.integers(len(self._expert), size=len(agent))
+        # Of all ranks, which draw alike and take what belongs to their rows.
+        first, n = ranks.place(len(agent))
+        mass = numpy.array([ranks.sum(left) / n, self._expert_absorbing])
+        ours = slice(first, first + len(agent))
+        drawn = self._rng.integers(len(self._expert), size=n)[ours]
         self.encode.learn(numpy.concatenate([agent, self._expert[drawn]]))
         for _ in range(self.steps):
-            rows = agent
-            if self.batch_size is not None and self.batch_size < len(agent):
-                rows = agent[self._rng.permutation(len(agent))[: self.batch_size]]
-            drawn = self._rng.integers(len(self._expert), size=len(rows))
-            report = self._step(rows, self._expert[drawn], mass)
+            rows, chosen, size = agent, ours, n
+            if self.batch_size is not None and self.batch_size < n:
+                size = self.batch_size
+                order = self._rng.permutation(n)[:size] - first
+                chosen = (order >= 0) & (order < len(agent))
+                rows = agent[order[chosen]]
+            drawn = self._rng.integers(len(self._expert), size=size)[chosen]
+            report = self._step(rows, self._expert[drawn], mass, size, chosen)
         self.last_report = self.last_report._replace(**report)
         return self.last_report
 
-    def _step(self, agent, expert, mass):
-        """One step of Adam; what it saw."""
+    def _step(self, agent, expert, mass, of_all=None, chosen=slice(None)):
+        """One step of Adam; what it saw.  These are the `chosen` pairs of `of_all`."""
         n, send = len(agent), self.link.device.send
+        of_all = of_all or n
         absorbing = self.encode.absorbing_row()
         rows = numpy.concatenate([agent, expert, absorbing, absorbing])
         x = send(self.encode.normalized(rows))
         # One row stands for all absorbing states of a half: mass of them a pair.
         weight = numpy.empty(2 * n + 2, numpy.float32)
-        weight[:n], weight[n : 2 * n] = 1 / (n * (1 + mass))
-        weight[2 * n :] = mass / (1 + mass)
+        weight[:n], weight[n : 2 * n] = 1 / (of_all * (1 + mass))
+        weight[2 * n :] = mass / (1 + mass) if ranks.rank() == 0 else 0
         label = numpy.zeros((2 * n + 2, 1), numpy.float32)
         label[n : 2 * n], label[-1] = 1, 1
         weight, label = send(weight), send(label)
-        between = self._between(x[:n], x[n : 2 * n]) if self.gradient_penalty else None
+        between = None
+        if self.gradient_penalty:
+            u = self._rng.random((of_all, 1))[chosen].astype(numpy.float32)
+            u = send(u)
+            between = u * x[n : 2 * n] + (1 - u) * x[:n]
         seen = {}
 
         def loss(heads, _):
@@ -303,18 +317,25 @@ class Discriminator:
                 else 0,
             )
             if between is not None:
-                self._check_finite(judge.penalize(between, self.gradient_penalty))
+                self._check_finite(
+                    judge.penalize(between, self.gradient_penalty, of_all)
+                )
             return (cross,)
 
         ((cross,),) = descend(self.link, self.optimizer, [None], loss)
         logit = chainer.backends.cuda.to_cpu(seen["logit"])[:, 0].astype(numpy.float64)
         d = reward_of(logit, "d")
+        agent, expert = slice(0, n), slice(n, 2 * n)
+
+        def mean(x):
+            return float(ranks.sum(x.sum()) / of_all)
+
         return {
             "loss": cross,
-            "accuracy_agent": _accuracy(-logit[:n]),
-            "accuracy_expert": _accuracy(logit[n : 2 * n]),
-            "mean_d_agent": float(d[:n].mean()),
-            "mean_d_expert": float(d[n : 2 * n].mean()),
+            "accuracy_agent": mean(_right(-logit[agent])),
+            "accuracy_expert": mean(_right(logit[expert])),
+            "mean_d_agent": mean(d[agent]),
+            "mean_d_expert": mean(d[expert]),
         }
 
     def _check_finite(self, loss):
@@ -323,11 +344,6 @@ class Discriminator:
                 f"expected a finite loss of the discriminator, got {float(loss)}. Lower "
                 "its learning rate."
             )
-
-    def _between(self, agent, expert):
-        u = self._rng.random((len(agent), 1)).astype(numpy.float32)
-        u = self.link.device.send(u)
-        return u * expert + (1 - u) * agent
 
     def _absorbing_steps(self, length, terminal):
         if not self.absorbing_horizon or not terminal:

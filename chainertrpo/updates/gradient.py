@@ -8,14 +8,14 @@ from chainertrpo._checks import at_least, one_of, positive, whole
 from chainertrpo._threads import single_blas_thread
 from chainertrpo.data.pieces import (
     in_pieces,
-    index_for,
     minibatches,
     n_pieces,
     pieces_for,
+    shared_out,
     take,
 )
 from chainertrpo.numerics import ACCEPTED, flatten
-from chainertrpo.numerics.moments import SCALES, standardize
+from chainertrpo.numerics.moments import SCALES, of_all_ranks, standardize
 from chainertrpo.updates.minibatch import descend
 from chainertrpo.updates.objectives import Surrogate, squared_errors
 from chainertrpo.updates.said import said
@@ -174,7 +174,7 @@ class GradientStep:
         batch = in_pieces(batch, self.piece_length)
         n, size = n_pieces(batch), pieces_for(batch, self.batch_size)
         rows = minibatches(n, size, self.epochs, rng)
-        rows = index_for(batch, rows, model.device.send)
+        rows = shared_out(rows, batch, model.device.send)
         theta, restore = flatten(model), remember(optimizer)
         losses, kl, epoch, old = [], math.nan, 0, None
         try:
@@ -190,13 +190,13 @@ class GradientStep:
                         model,
                         optimizer,
                         rows[slice(*ends)],
-                        lambda heads, index: self._pull(heads, index, batch),
+                        lambda heads, part: self._pull(heads, *part, batch),
                         theta,
                     )
                     if last or (self.stop_kl and self.stop_on == "divergence"):
                         old = old or self._said(model, batch, theta)
                         now = self._said(model, batch)
-                        kl = float(old.kl(now).mean())
+                        kl = float(of_all_ranks(old.kl(now)).mean())
                         last = last or kl > self.stop_kl
                     if last:
                         break
@@ -241,7 +241,7 @@ class GradientStep:
         """The step with what `adapted` returned."""
         return dataclasses.replace(self, beta=found.get("penalty", self.beta))
 
-    def _pull(self, heads, index, batch):
+    def _pull(self, heads, index, n, batch):
         """The losses of a minibatch: of the policy, and of values that come with it."""
         part = take(batch, index)
         if self.standardize_by is not None:
@@ -249,7 +249,7 @@ class GradientStep:
                 part.advantage, self.standardize_eps, self.standardize_by
             )
             part = part._replace(advantage=advantage)
-        n, policy = len(part.obs), heads[0]
+        policy = heads[0]
         policy.at(part.obs, part.mask, part.memory)
         gain, slope = Surrogate(clip_eps=self.clip_eps).rows(
             policy.log_prob(part.action), part
@@ -279,7 +279,7 @@ class GradientStep:
         if self.stop_kl is None or self.stop_on != "log_ratio":
             return False
         log_prob = self._said(model, batch).log_prob(batch.action)
-        return float((batch.log_prob - log_prob).mean()) > self.stop_kl
+        return float(of_all_ranks(batch.log_prob - log_prob).mean()) > self.stop_kl
 
 
 def remember(optimizer):

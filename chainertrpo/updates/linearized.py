@@ -319,6 +319,8 @@ def outputs(part, theta, obs, *memory):
 
 def _shards(obs, memory, most):
     """Lists of (rows, pieces) for `parallel_map`; with memory of many whole pieces."""
+    if not len(obs):  # another rank has all rows
+        return [[(slice(0, 0), slice(0, 0))]]
     if not memory:
         return [[(rows, rows) for rows in shard] for shard in row_shards(obs, most)]
     n, (_, starts) = len(obs), memory
@@ -336,7 +338,7 @@ def _part(memory, pieces):
     if not memory:
         return ()
     carry, starts = (x[pieces] for x in memory)
-    return carry, starts - starts[0]
+    return carry, starts - starts[:1].sum()
 
 
 def _size(shape):

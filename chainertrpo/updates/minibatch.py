@@ -10,8 +10,9 @@ the optimiser is Chainer's Adam, that derivative is written out and Adam works o
 vector; everything else goes through Chainer's graph.  The results are equal, to rounding.
 """
 
+from chainertrpo import ranks
 from chainertrpo.data.pieces import row_index, take
-from chainertrpo.numerics import at, flatten
+from chainertrpo.numerics import at, flatten, unflatten
 from chainertrpo.numerics.functions import functions
 from chainertrpo.policies import parts
 from chainertrpo.policies.families import Squared
@@ -38,7 +39,8 @@ def descend(link, optimizer, batches, loss, before=None, device=None):
     batches : iterable
         What `loss` takes of each minibatch.
     loss : callable
-        (heads, minibatch) -> tuple of scalars on the device; pulls the heads.
+        (heads, minibatch) -> tuple of scalars on the device; pulls the heads.  Both are
+        sums over the rows of this rank, and are added up over all ranks.
     before : array, shape (P,), optional
         θ that ``head.old`` refers to; by default that of now.
     device : chainer.backend.Device, optional
@@ -56,7 +58,10 @@ def descend(link, optimizer, batches, loss, before=None, device=None):
         losses.append(loss(descent.heads, batch))
         descent.step()
     descent.store()
-    return on_host((device or link.device).xp, losses)
+    losses = on_host((device or link.device).xp, losses)
+    if ranks.size() == 1 or not losses:
+        return losses
+    return list(map(tuple, ranks.sum(numpy.array(losses)).tolist()))
 
 
 def on_host(xp, losses):
@@ -116,6 +121,8 @@ class _Closed:
         ]
 
     def step(self):
+        if ranks.size() > 1:
+            self._adam.gradient[...] = ranks.sum(self._adam.gradient)
         self._adam.step()
 
     def store(self):
@@ -160,16 +167,16 @@ class _ClosedHead:
         for name, x in own.items():
             self._into[name][...] = x
 
-    def penalize(self, obs, weight):
-        """Add E[(‖∂out/∂obs‖ − 1)²] times a weight to what was pulled, and return it."""
+    def penalize(self, obs, weight, n):
+        """Add Σ(‖∂out/∂obs‖ − 1)²/n times a weight to what was pulled, and return it."""
         slope, pull = self.network.input_gradient(self._theta, obs)
         # √ has no derivative at 0, where a last layer of zeros begins.
         norm = functions(slope).sqrt((slope * slope).sum(axis=1) + 1e-12)
         excess = norm - 1
-        along = slope * ((2 * weight / len(norm)) * excess / norm)[:, None]
+        along = slope * ((2 * weight / n) * excess / norm)[:, None]
         for name, x in pull(along).items():
             self._into[name][...] += x
-        return (excess * excess).mean()
+        return (excess * excess).sum() * (1 / n)
 
 
 class _Graph:
@@ -190,8 +197,15 @@ class _Graph:
     def step(self):
         self.link.cleargrads()
         self.loss.backward()
+        if ranks.size() > 1:
+            self._sum_gradients()
         self._optimizer.update()
         self.loss, self._seen = 0, (None, None)
+
+    def _sum_gradients(self):
+        grads = [x.grad for x in self.link.params() if x.grad is not None]
+        for grad, whole in zip(grads, unflatten(ranks.sum(flatten(grads)), grads)):
+            grad[...] = whole
 
     def store(self):
         """Everything is where it belongs."""
@@ -234,13 +248,13 @@ class _GraphHead:
         if getattr(by_kl, "ndim", 0) or by_kl:
             descent.loss = descent.loss + F.sum(old.kl(dist) * by_kl)
 
-    def penalize(self, obs, weight):
-        """Add E[(‖∂out/∂obs‖ − 1)²] times a weight, and return it."""
+    def penalize(self, obs, weight, n):
+        """Add Σ(‖∂out/∂obs‖ − 1)²/n times a weight, and return it."""
         x = chainer.Variable(obs)
         out = F.sum(self._descent.link(x))
         (slope,) = chainer.grad([out], [x], enable_double_backprop=True)
         norm = F.sqrt(F.sum(slope * slope, axis=1) + 1e-12)
-        penalty = F.mean((norm - 1) ** 2)
+        penalty = F.sum((norm - 1) ** 2) * (1 / n)
         self._descent.loss = self._descent.loss + weight * penalty
         return penalty.array
 

@@ -8,7 +8,7 @@ by double backprop that this project is named for.
 import typing
 
 from chainertrpo import ranks
-from chainertrpo.data.pieces import spans, take
+from chainertrpo.data.pieces import every_kth, spans, take
 from chainertrpo.numerics import (
     at,
     flatten,
@@ -26,6 +26,7 @@ from chainertrpo.updates.objectives import max_kl, mean_entropy, mean_kl
 
 import chainer
 import chainer.functions as F
+import numpy
 from chainer import backend
 
 GRAPHS = 4  # a graph to differentiate again holds 1 to 3 times the forward pass
@@ -129,7 +130,7 @@ def closed(policy, part, batch, objective, curvature, region, chunk_rows):
     g = lin.pull(ascent)
     some, action = lin, batch.action
     if curvature.stride > 1:
-        every = take(batch, slice(None, None, curvature.stride))
+        every = every_kth(batch, curvature.stride)
         some, action = _of_some(part, params, every, chunk_rows), every.action
     product = some.fisher_product
     if kind == "scores":
@@ -139,21 +140,28 @@ def closed(policy, part, batch, objective, curvature, region, chunk_rows):
 
     def say(i, m):
         kl = family.kl(*((lin.m[i], m) if region.side == "old_new" else (m, lin.m[i])))
-        kl = kl.sum() if region.over == "mean" else kl.max()
+        kl = kl.sum() if region.over == "mean" else _most(kl)
         return gain_of(i, m)[0], kl
 
     def evaluate(theta):
         totals, kls = zip(*lin.there(theta, say))
-        gain = ranks.sum(sum(totals)) / n
-        if region.over == "mean":
-            kl = ranks.sum(sum(kls)) / n
-        else:
-            kl = ranks.largest(lin.xp.stack(kls).max())
-        return tuple(lin.xp.stack([gain, kl]).tolist())  # one wait for the device
+        kl = sum(kls) / n if region.over == "mean" else lin.xp.stack(kls).max()
+        return _over_ranks(lin.xp, sum(totals) / n, kl, region.over)
 
     gain = float(ranks.sum(sum(gains))) / n
     taken = samples_of(policy, part, batch, objective) if kind == "scores" else None
     return LocalModel(gain, g, product, evaluate, policy.device.send, taken)
+
+
+def _over_ranks(xp, gain, kl, over):
+    """Gain and divergence of all ranks as floats, with one wait for the device."""
+    gain, kl = xp.stack([gain, kl]).tolist()
+    return ranks.sum(gain), ranks.sum(kl) if over == "mean" else ranks.largest(kl)
+
+
+def _most(kl):
+    """The largest divergence of some rows; 0 of none."""
+    return kl.max() if len(kl) else kl.sum()
 
 
 def _of_some(part, params, batch, chunk_rows):
@@ -282,26 +290,27 @@ def graph(policy, batch, objective, curvature, region, chunk_rows):
         c = objective.entropy_coef
         return gain + c * mean_entropy(dist) if c else gain
 
-    gain = g = 0
-    old = []
+    gain, g, old = 0.0, 0 if chunks else 0 * flatten(policy), []
     for chunk, share in zip(chunks, shares):
         dist = look(policy, chunk.obs, chunk.mask, chunk.memory)
         old.append(dist.copy())
         value = gain_of(dist, chunk)
         g = g + share * flatten(gradient(value, params))
         gain = gain + share * value.array
-    if len(chunks) == 1 and curvature.stride == 1:
+    if ranks.size() == len(chunks) == curvature.stride == 1:
         one = build(dist, old[0], params, batch.action)
 
         def product(v):
-            return ranks.sum(shares[0] * one(v) if shares[0] != 1 else one(v))
+            return one(v)
 
     else:
-        every = take(batch, slice(None, None, curvature.stride))
+        every = every_kth(batch, curvature.stride)
         product = _chunked_product(policy, build, _chunks(every, chunk_rows), params)
     distance = mean_kl if region.over == "mean" else max_kl
 
     def evaluate(theta):
+        if not chunks:
+            return _over_ranks(numpy, 0.0, 0.0, region.over)
         # Sums stay on the device; one wait for it at the end.
         total, kls = 0, []
         with at(policy, theta), chainer.no_backprop_mode():
@@ -310,15 +319,18 @@ def graph(policy, batch, objective, curvature, region, chunk_rows):
                 total = total + share * gain_of(dist, chunk).array
                 sides = (before, dist) if region.side == "old_new" else (dist, before)
                 kls.append(distance(old=sides[0], new=sides[1]).array)
-        xp = backend.get_array_module(total)
         if region.over == "mean":
-            kl = ranks.sum(sum(share * kl for share, kl in zip(shares, kls)))
+            kl = sum(share * kl for share, kl in zip(shares, kls))
         else:
-            kl = ranks.largest(xp.stack(kls).max())
-        return tuple(xp.stack([ranks.sum(total), kl]).tolist())
+            kl = policy.xp.stack(kls).max()
+        return _over_ranks(policy.xp, total, kl, region.over)
 
     return LocalModel(
-        float(ranks.sum(gain)), ranks.sum(g), product, evaluate, policy.device.send
+        float(ranks.sum(float(gain))),
+        ranks.sum(g),
+        product,
+        evaluate,
+        policy.device.send,
     )
 
 
@@ -346,7 +358,7 @@ def _chunked_product(policy, build, chunks, params):
         return found
 
     def product(v):
-        total = 0
+        total = 0 if chunks else 0 * v
         for i in range(len(chunks)):
             share, one = of_chunk(i)
             total = total + share * one(v)

@@ -4,11 +4,12 @@ import dataclasses
 import math
 import typing
 
+from chainertrpo import ranks
 from chainertrpo._checks import whole
 from chainertrpo._threads import single_blas_thread
-from chainertrpo.data.pieces import in_pieces, index_for, n_pieces, pieces_for, take
+from chainertrpo.data.pieces import in_pieces, n_pieces, pieces_for, shared_out, take
 from chainertrpo.numerics import ACCEPTED, at, backtrack, flatten
-from chainertrpo.numerics.moments import standardize
+from chainertrpo.numerics.moments import of_all_ranks, standardize
 from chainertrpo.policies import parts
 from chainertrpo.updates.linearized import samples_of
 from chainertrpo.updates.model import LocalModel, local_model
@@ -129,7 +130,13 @@ class NaturalStep:
             )
 
     def check(self, model, optimizer):
-        """Nothing is asked of an optimiser: a natural step has its own length."""
+        """Refuse what several ranks cannot do; an optimiser is not needed."""  # noqa: DOC501
+        if ranks.size() > 1 and self.solver.in_sample_space:
+            raise ValueError(
+                "expected the solver CG with several ranks (--mpi), got Gram: its matrix "
+                "is of pairs of rows, which lie on different ranks. Take another preset, "
+                "or in settings: policy_step={'solver': {'kind': 'cg'}}."
+            )
 
     @single_blas_thread()
     def __call__(self, policy, batch, optimizer=None, rng=None):
@@ -152,6 +159,7 @@ class NaturalStep:
             Without acceptance the parameters are what they were, bit for bit.  Of several
             steps it is the last accepted one's; of minibatches that of the whole batch.
         """
+        self.check(policy, optimizer)
         batch = in_pieces(batch, self.piece_length)
         # What is not finite is a reason in the report; NumPy need not warn of it too.
         with numpy.errstate(over="ignore", invalid="ignore"):
@@ -253,10 +261,10 @@ class NaturalStep:
         try:
             for _ in range(schedule.epochs):
                 order = rng.permutation(n_pieces(batch))
-                order = index_for(batch, order, policy.device.send)
                 size = min(pieces_for(batch, schedule.rows), len(order))
-                for i in range(0, len(order) - size + 1, size):
-                    part = take(batch, order[i : i + size])
+                order = order[: len(order) // size * size].reshape(-1, size)
+                for index, _ in shared_out(order, batch, policy.device.send):
+                    part = take(batch, index)
                     reason = self._minibatch(policy, part, rng)
                     if reason not in (ACCEPTED, "zero_gradient"):
                         break
@@ -319,9 +327,11 @@ class NaturalStep:
         """Of the region, over the whole batch."""
         side = self.region.side
         rows = old.kl(now) if side == "old_new" else now.kl(old)
+        rows = of_all_ranks(rows)
         return float(rows.mean() if self.region.over == "mean" else rows.max())
 
     def _gain(self, said_of, batch):
         rows, _ = self.objective.rows(said_of.log_prob(batch.action), batch)
         c = self.objective.entropy_coef
-        return float(rows.mean()) + (c * float(said_of.entropy().mean()) if c else 0)
+        gain = float(of_all_ranks(rows).mean())
+        return gain + (c * float(of_all_ranks(said_of.entropy()).mean()) if c else 0)

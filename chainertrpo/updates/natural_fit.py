@@ -4,6 +4,7 @@ import dataclasses
 import typing
 
 from chainertrpo._checks import positive
+from chainertrpo.numerics.moments import of_all_ranks
 from chainertrpo.policies import parts, takes_sequences
 from chainertrpo.policies.families import Gaussian, Scaled
 from chainertrpo.policies.graph import Distribution
@@ -122,7 +123,7 @@ class NaturalFit:
     def _fit(self, vf, target, batch, rng):
         with chainer.no_backprop_mode():
             error = F.reshape(vf(batch.obs), target.shape).array - target
-        loss = variance = (error * error).mean()
+        loss = variance = vf.xp.asarray(of_all_ranks(error * error).mean())
         if self.variance is not None:
             variance = self.variance * getattr(vf, "scale", vf.xp.ones(1)) ** 2
         log_std = 0.5 * vf.xp.log(variance + 1e-8).reshape(1).astype(target.dtype)

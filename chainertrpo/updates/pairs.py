@@ -47,9 +47,9 @@ class PairEncoder:
         return row
 
     def learn(self, rows):
-        """Let running moments take more rows in."""
+        """Let running moments take more rows in, those of all ranks."""
         if self.normalize == "running":
-            self.normalizer.experience(rows)
+            self.normalizer.experience_of_all([rows])
 
     def normalized(self, rows):
         """Normalise rows."""

@@ -79,7 +79,8 @@ def said(link, obs, mask=None, theta=None, chunk_rows=25_000, memory=()):
 def _through_chainer(link, obs, mask, theta, chunk_rows, memory):
     carry, starts = memory or (None, None)
     batch = Batch(obs, *[None] * 4, mask=mask, starts=starts, carry=carry)
-    slices, pieces = zip(*spans(len(obs), chunk_rows, starts))
+    cuts = spans(len(obs), chunk_rows, starts) or [(slice(0, 0), slice(0, 0))]
+    slices, pieces = zip(*cuts)
     here = contextlib.nullcontext() if theta is None else at(link, theta)
     dists = []
     with here, chainer.no_backprop_mode(), chainer.using_config("train", False):

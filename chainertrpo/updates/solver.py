@@ -4,6 +4,7 @@ import dataclasses
 import math
 import typing
 
+from chainertrpo import ranks
 from chainertrpo._checks import at_least, whole
 from chainertrpo.numerics import conjugate_gradient, damped
 from chainertrpo.numerics.sample_space import gram_matrix, solve_shifted
@@ -129,7 +130,9 @@ class CG:
             "gradient_norm": norm,
         }
         slope = float(g.dot(found.x))
-        return Direction(found.x, quadratic, slope, reason, cg)
+        # BLAS may add up a dot product in another order on another machine.
+        x, *rest = ranks.agreed(found.x), quadratic, slope, reason, cg
+        return Direction(x, *ranks.agreed(tuple(rest)))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,10 +5,11 @@ import dataclasses
 import math
 import typing
 
+from chainertrpo import ranks
 from chainertrpo._checks import whole
 from chainertrpo._renamed import renamed_function
 from chainertrpo._threads import single_blas_thread
-from chainertrpo.data.pieces import in_pieces, minibatches, runs
+from chainertrpo.data.pieces import in_pieces, minibatches, runs, shared_out
 from chainertrpo.numerics.kernels import gather
 from chainertrpo.updates.gradient import remember
 from chainertrpo.updates.minibatch import are_written_out, descend
@@ -153,14 +154,22 @@ class ValueFit:
         FloatingPointError
             The loss is not finite.
         """
-        size = self.batch_size or len(batch.obs)
+        n = ranks.sum(len(batch.obs))
+        size = self.batch_size or n
         if batch.memory:
+            if ranks.size() > 1:
+                raise ValueError(
+                    "expected a vf without a memory of its own on several ranks, got "
+                    f"{type(vf).__name__}. Use ValueFunction of [observation, hidden "
+                    "state], or one rank."
+                )
             batch = in_pieces(batch, self.piece_length)
-            rows, device = runs(batch, size, self.epochs, rng), vf.device
+            rows, obs = runs(batch, size, self.epochs, rng), batch.obs
+            device = vf.device
         else:
-            rows = minibatches(len(batch.obs), size, self.epochs, rng)
+            rows = minibatches(n, size, self.epochs, rng)
             device = self._device(vf, optimizer, size)
-            rows, obs = device.send((rows, batch.obs))
+            rows, obs = shared_out(rows, batch, device.send), device.send(batch.obs)
         restore = remember(optimizer)
         try:
             with with_target_stats(vf, batch.value_target) as target:
@@ -189,10 +198,11 @@ class ValueFit:
 def regression(obs, target, mask=None):
     """The loss −E[log p(target)] of minibatches, for `descend`."""
 
-    def loss(heads, rows):
+    def loss(heads, minibatch):
+        rows, n = minibatch
         head, (seen, wanted, valid) = heads[0], gather((obs, target, mask), rows)
         head.at(seen, valid)
-        share = -1 / len(rows)
+        share = -1 / n
         loss = head.sum_log_prob(wanted) * share
         head.pull(wanted, by_log_prob=share)
         return (loss,)
