@@ -153,6 +153,8 @@ class ValueFit:
         ------
         FloatingPointError
             The loss is not finite.
+        ValueError
+            V has a memory of its own, and there are several ranks.
         """
         n = ranks.sum(len(batch.obs))
         size = self.batch_size or n
