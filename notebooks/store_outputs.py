@@ -66,6 +66,8 @@ def store(path):
 if __name__ == "__main__":
     os.environ["PYTHONPATH"] = str(HERE.parent)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    # Its warning of pkg_resources shows the path where it is installed.
+    os.environ["PYTHONWARNINGS"] = "ignore::UserWarning:pygame.pkgdata"
     named = [pathlib.Path(name).resolve() for name in sys.argv[1:]]
     for notebook_path in named or sorted(HERE.glob("*.ipynb")):
         store(notebook_path)

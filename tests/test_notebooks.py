@@ -50,13 +50,8 @@ def stored(path):
 
 @pytest.mark.filterwarnings("default")
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_notebook_holds_its_outputs(path, request):
+def test_notebook_holds_its_outputs(path):
     """Of one run from top to bottom, without errors (`make notebooks`)."""
-    if (
-        path.stem == "04_gail"
-    ):  # a run takes minutes; strict, so that this line goes then
-        reason = "its outputs are not stored yet: make notebooks"
-        request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
     pytest.importorskip("nbformat")
     cells = list(stored(path))
     assert [c.execution_count for c, _, _ in cells] == list(range(1, len(cells) + 1))
