@@ -10,6 +10,7 @@ import sys
 
 from chainertrpo import ranks
 from chainertrpo.numerics import flatten, moments, named_params
+from chainertrpo.policies.normalizer import learn
 from chainertrpo.updates import CG, Curvature, Discriminator, Gram, NaturalStep
 
 import chainer
@@ -198,3 +199,19 @@ def test_an_exception_on_one_rank_ends_all_with_its_traceback():
     assert done.returncode != 0
     assert "rank 1 of 2 has failed:" in done.stderr
     assert "RuntimeError: what rank 1 says" in done.stderr
+
+
+class Two:
+    rank, size = 0, 2
+
+
+def test_a_normaliser_that_learns_alone_is_refused():
+    seen = []
+
+    class Foreign:
+        experience = seen.append
+
+    learn(Foreign(), [1, 2])
+    with ranks.using(Two()), pytest.raises(ValueError, match="on several ranks, got"):
+        learn(Foreign(), [3])
+    assert seen == [1, 2]

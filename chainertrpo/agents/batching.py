@@ -16,6 +16,7 @@ from chainertrpo.numerics import named_params
 from chainertrpo.numerics.moments import of_all_ranks
 from chainertrpo.policies import parts
 from chainertrpo.policies.graph import look
+from chainertrpo.policies.normalizer import learn
 from chainertrpo.updates import outputs, said
 
 import chainer
@@ -213,7 +214,7 @@ def renormalized(batch, paths, normalizer, device):
 
 
 def _learn(normalizer, paths):
-    normalizer.experience_of_all(map(_taken, _groups(paths)))
+    learn(normalizer, map(_taken, _groups(paths)))
 
 
 def _groups(paths):  # a list of paths, cut where a chunk of rows is full

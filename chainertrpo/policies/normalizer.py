@@ -148,10 +148,6 @@ class EmpiricalNormalization(chainer.Link):
         pieces : iterable of array, shape (N, ...)
             Observations of this rank; with several of them there may be none.
         """
-        if ranks.size() == 1:
-            for x in pieces:
-                self.experience(x)
-            return
         if self._is_full():
             return
         here = 0.0 * self._mean[0], 0.0 * self._var[0], 0
@@ -241,3 +237,31 @@ class EmpiricalNormalization(chainer.Link):
 
     def _scale(self):
         return numpy.sqrt(numpy.maximum(self._var[0], self.floor) + self.eps)
+
+
+def learn(normalizer, pieces):
+    """Let a normaliser learn from the observations of all ranks, in the order of ranks.
+
+    Parameters
+    ----------
+    normalizer : chainer.Link
+        Ours, or with one rank any with ``experience``.
+    pieces : iterable of array, shape (N, ...)
+        Observations of this rank.
+
+    Raises
+    ------
+    ValueError
+        There are several ranks, and it is not ours.
+    """
+    if ranks.size() == 1:
+        for x in pieces:
+            normalizer.experience(x)
+        return
+    if not hasattr(normalizer, "experience_of_all"):
+        raise ValueError(
+            "expected obs_normalizer to be chainertrpo's EmpiricalNormalization on several "
+            f"ranks, got {type(normalizer).__module__}.{type(normalizer).__name__}, which "
+            "learns from its own rank only."
+        )
+    normalizer.experience_of_all(pieces)

@@ -1,7 +1,7 @@
 """State-action pairs as rows of a network's input."""
 
 from chainertrpo.data.demonstrations import spaces_of
-from chainertrpo.policies import EmpiricalNormalization
+from chainertrpo.policies.normalizer import EmpiricalNormalization, learn
 
 import numpy
 
@@ -49,7 +49,7 @@ class PairEncoder:
     def learn(self, rows):
         """Let running moments take more rows in, those of all ranks."""
         if self.normalize == "running":
-            self.normalizer.experience_of_all([rows])
+            learn(self.normalizer, [rows])
 
     def normalized(self, rows):
         """Normalise rows."""
