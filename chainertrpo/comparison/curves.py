@@ -208,17 +208,15 @@ def new_figure(n_rows, n_columns, size):
     return figure, panels
 
 
-def save_figure(figure, panels, path, **place):
+def save_figure(figure, panels, path):
     """Write a figure with one legend for all panels, what was published last in it."""
     kept = {}
     for axes in panels.ravel():
         axes.grid(alpha=0.3)
         for handle, label in zip(*axes.get_legend_handles_labels()):
             kept[label] = handle
-    if not place:
-        kept = dict(sorted(kept.items(), key=lambda item: "published" in item[0]))
-        place = {"loc": "outside lower center", "fontsize": 9}
-        place["ncols"] = min(len(kept), 7)
+    kept = dict(sorted(kept.items(), key=lambda item: "published" in item[0]))
+    place = {"loc": "outside lower center", "fontsize": 9, "ncols": min(len(kept), 7)}
     figure.legend(kept.values(), kept.keys(), **place)
     figure.savefig(path, dpi=130)
     return path

@@ -166,8 +166,7 @@ class ValueFit:
                     "state], or one rank."
                 )
             batch = in_pieces(batch, self.piece_length)
-            rows, obs = runs(batch, size, self.epochs, rng), batch.obs
-            device = vf.device
+            rows, device = runs(batch, size, self.epochs, rng), vf.device
         else:
             rows = minibatches(n, size, self.epochs, rng)
             device = self._device(vf, optimizer, size)
