@@ -1,4 +1,4 @@
-"""This revision against an earlier one: has anything become slower?
+"""Has anything become slower since an earlier revision.
 
     python benchmarks/against.py afa8982
 
