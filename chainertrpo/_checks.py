@@ -5,6 +5,7 @@ what was checked.  NaN is in no range, infinity only where it is a bound that is
 and a bool is no number.
 """
 
+import collections.abc
 import difflib
 import math
 import numbers
@@ -128,6 +129,13 @@ def whole(name, value, low=None, high=None):
     if (low is not None and x < low) or (high is not None and x > high):
         raise ValueError(_wrong(name, value, expected))
     return x
+
+
+def widths(name, value):
+    """Check a sequence of whole numbers from 1, and return it as a tuple."""  # noqa: DOC501
+    if isinstance(value, str) or not isinstance(value, collections.abc.Iterable):
+        raise ValueError(_wrong(name, value, "a sequence of whole numbers >= 1"))
+    return tuple(whole(f"each of {name}", x, 1) for x in value)
 
 
 def flag(name, value):

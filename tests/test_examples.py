@@ -2,6 +2,7 @@
 
 import functools
 import json
+import pathlib
 
 from chainertrpo.data import BadFileError, read_json, read_npz, write_json
 from chainertrpo.experiments import read_table
@@ -339,9 +340,13 @@ def recalled(folder, line, **saved):
     words = ["--resume", str(folder), *line.split()]
     args = flags_of.parse(parser, {}, words)
     saved = {"env": "CartPole-v1", "preset": "chainerrl-example", "steps": 9, **saved}
-    write_json(folder / "config.json", saved)
+    write_json(pathlib.Path(folder) / "config.json", saved)
     recall(args, {})
     return args
+
+
+def test_a_slash_at_the_end_of_a_folder_is_no_part_of_its_name(tmp_path):
+    assert recalled(f"{tmp_path}/", "", workers=1).resume == str(tmp_path)
 
 
 def test_workers_may_change_when_a_run_goes_on_and_environments_may_not(tmp_path):

@@ -155,7 +155,10 @@ def test_a_stored_policy_is_the_same_policy(make_policy, make_batch, kind):
     [
         ({"activation": "selu"}, "activation to be one of"),
         ({"init": "he"}, "init to be one of"),
-        ({"hidden_sizes": (8, 0)}, "positive layer widths"),
+        ({"hidden_sizes": (8, 0)}, "each of hidden_sizes to be a whole number >= 1"),
+        ({"hidden_sizes": (8, 2.5)}, "each of hidden_sizes .* got 2.5"),
+        ({"hidden_sizes": "64"}, "a sequence of whole numbers >= 1, got '64'"),
+        ({"hidden_sizes": 64}, "a sequence of whole numbers >= 1, got 64"),
     ],
 )
 def test_unknown_choices_are_refused(settings, message):

@@ -277,9 +277,11 @@ def test_convert_says_what_it_expected(cli, demos, monkeypatch, tmp_path):
     np.savez("n.npz", observations=np.zeros(3))
     (tmp_path / "p.pkl").write_bytes(b"\x80\x04K\x01.")
     (tmp_path / "t.csv").write_text("obs,act\n")
+    (tmp_path / "cut.npz").write_bytes((tmp_path / "n.npz").read_bytes()[:-40])
     for name, said in (
         ("n.npz", "an .npz of ['observations']"),
         ("p.pkl", "a pickle, which could run code"),
+        ("cut.npz", "an .npz that is cut or damaged"),
         ("t.csv", "a file that begins with b'obs,act"),
         (".", "a folder"),
     ):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typing
 
+from chainertrpo._checks import widths
 from chainertrpo.data.spaces import Space
 from chainertrpo.policies.heads import head_for
 from chainertrpo.policies.images import network_for
@@ -67,7 +68,7 @@ class SpacePolicy(Policy):
         )
         mlp = network_for(
             obs_size,
-            (*hidden_sizes, head.family.width),
+            (*widths("hidden_sizes", hidden_sizes), head.family.width),
             core=core,
             core_size=core_size,
             activation=activation,

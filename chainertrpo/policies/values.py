@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typing
 
+from chainertrpo._checks import widths
 from chainertrpo._renamed import renamed_attribute
 from chainertrpo.numerics.moments import merge, of_all_ranks
 from chainertrpo.policies.families import Gaussian, Squared
@@ -49,7 +50,7 @@ class ValueFunction(chainer.Chain):
         with self.init_scope():
             self.mlp = network_for(
                 obs_size,
-                (*hidden_sizes, 1),
+                (*widths("hidden_sizes", hidden_sizes), 1),
                 activation=activation,
                 init=init,
                 hidden_scale=hidden_scale,

@@ -53,6 +53,11 @@ def positive(text):
     return value
 
 
+def folder(text):
+    """Be the type of a flag: a folder, of which names are made by adding to it."""
+    return text.rstrip(os.sep) or text
+
+
 def make_parser(
     command,
     doc,
@@ -154,6 +159,7 @@ def make_parser(
     )
     add(
         "--resume",
+        type=folder,
         metavar="DIR",
         help="go on with a run; all else comes from there, but --steps may grow",
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing
 
 from chainertrpo import ranks
-from chainertrpo._checks import at_least, whole
+from chainertrpo._checks import at_least, whole, widths
 from chainertrpo._renamed import renamed_function
 from chainertrpo.data import check_environment
 from chainertrpo.numerics import named_params
@@ -158,7 +158,7 @@ class Discriminator:
         self._expert = self.encode(*demonstrations.pairs())
         self._expert_absorbing = self._expert_absorbing_rows()
         self.link = Judge(
-            (self.encode.size, *hidden_sizes, 1),
+            (self.encode.size, *widths("hidden_sizes", hidden_sizes), 1),
             activation=activation,
             last_scale=last_scale,
             seed=seed,

@@ -67,6 +67,8 @@ def kind_of(source):
     # It can be opened; before Python 3.9 a damaged archive can be an OSError too.
     except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError) as error:
         got = f"a file that begins with {start!r}"
+        if start[:2] == b"PK":
+            got = f"an .npz that is cut or damaged ({error})"
         raise BadFileError(_expected(source, got)) from error
     for kind, needed in _ARRAYS.items():
         if needed <= names:
