@@ -1,13 +1,11 @@
-"""A worker process, both its sides: the parent's handle on it, and what runs in it.
+"""A worker process, as its parent has it.
 
 Messages go to it by a pipe: ``("restart", generation)`` and ``("restore", actor,
 states)``, which have no answer, and ``("collect", actor, shares, keep)``, answered by
-``("paths", results)``; or by ``("error", traceback)``, after which it ends.
+``("paths", results)``; or by ``("error", text)``, after which it ends.
 """
 
 import contextlib
-import faulthandler
-import multiprocessing
 import multiprocessing.resource_tracker
 import os
 import queue
@@ -16,9 +14,7 @@ import socket
 import tempfile
 import threading
 import time
-import traceback
 
-from chainertrpo.experiments.acting_together import Together
 from chainertrpo.experiments.episodes import (
     NONE,
     OWN_STEPS,
@@ -27,11 +23,7 @@ from chainertrpo.experiments.episodes import (
     STEPS,
     WHICH,
 )
-
-import numpy
-
-PARENT_SIGNALS = (signal.SIGINT,)
-
+from chainertrpo.experiments.worker_process import PARENT_SIGNALS, work
 
 AT_THE_START = (
     " It died while it was starting, and wrote why above. Two causes are common: a script "
@@ -63,7 +55,7 @@ class Worker:
         self._sender.start()
         arguments = (child, make_env, envs, num_envs, seed, generation, self.state)
         self.process = context.Process(
-            target=_work, args=(*arguments, self._stack_path), daemon=True
+            target=work, args=(*arguments, self._stack_path), daemon=True
         )
         try:
             with _as_child():
@@ -113,7 +105,7 @@ class Worker:
             self._died()
         if kind == "error":
             raise WorkerError(
-                f"worker {self.index} raised {self._where()}:\n\n{content[0]}"
+                f"worker {self.index} raised {self._where()}: {content[0]}"
             )
         return content[0]
 
@@ -240,66 +232,3 @@ def _as_child():
                 del os.environ[name]
             else:
                 os.environ[name] = value
-
-
-def _die_with_parent():
-    """Have a thread end this process when the parent dies, however it does."""
-    parent = multiprocessing.parent_process()
-
-    def wait():
-        parent.join()
-        os._exit(1)
-
-    if parent is not None:
-        threading.Thread(target=wait, daemon=True).start()
-
-
-def _work(connection, make_env, envs, num_envs, seed, generation, state, stack_path):
-    """The worker process."""
-    _die_with_parent()
-    for number in PARENT_SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
-    if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, PARENT_SIGNALS)
-    stack = open(stack_path, "w")  # noqa: SIM115 (as long as the process)
-    if os.name == "posix":
-        os.unlink(stack_path)
-    faulthandler.enable(stack)
-    if hasattr(faulthandler, "register"):
-        faulthandler.register(signal.SIGUSR1, stack)
-    state = numpy.frombuffer(state)
-    answer = _answers(
-        lambda: Together(make_env, seed, envs, num_envs, state), generation
-    )
-    next(answer)
-    while True:
-        try:
-            message = connection.recv()
-        except (EOFError, OSError):
-            return  # the parent has gone
-        try:
-            result = answer.send(message)
-        except BaseException:
-            result = ("error", traceback.format_exc())
-        try:
-            if result is not None:
-                connection.send(result)
-        except OSError:
-            return
-        if result is not None and result[0] == "error":
-            return
-
-
-def _answers(make, generation):
-    # A coroutine: a message is sent to it, and it yields the answer.
-    message = yield
-    envs = make()
-    envs.restart(generation)
-    while True:
-        kind, *content = message
-        if kind == "restart":
-            message = yield envs.restart(*content)
-        elif kind == "restore":
-            message = yield envs.restore(*content)
-        else:
-            message = yield ("paths", envs.collect(*content))
