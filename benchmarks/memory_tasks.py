@@ -15,7 +15,7 @@ import time
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from chainertrpo import make_agent, settings_of  # noqa: E402 (after the threads)
-from chainertrpo.experiments.envs import adapt, make_env  # noqa: E402
+from chainertrpo.experiments import adapt, make_env  # noqa: E402
 
 import numpy as np  # noqa: E402
 

@@ -9,7 +9,8 @@ from chainertrpo.experiments import (
     train_agent_parallel,
 )
 from chainertrpo.experiments.acting_together import Together
-from chainertrpo.experiments.envs import BadEnvironmentError, Env, adapt, adapt_many
+from chainertrpo.experiments.adapting import adapt, adapt_many
+from chainertrpo.experiments.envs import BadEnvironmentError, Env
 from chainertrpo.experiments.episodes import STATE_SIZE
 from chainertrpo.experiments.sharing import share_out
 from chainertrpo.experiments.vector_env import OneByOne

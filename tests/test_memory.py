@@ -13,7 +13,8 @@ from chainertrpo.agents import clone_expert, make_gail_agent
 from chainertrpo.data import Demonstrations, Episode, Path, environment_header
 from chainertrpo.experiments import train_agent_parallel
 from chainertrpo.experiments.acting_together import Together
-from chainertrpo.experiments.envs import Env, adapt
+from chainertrpo.experiments.adapting import adapt
+from chainertrpo.experiments.envs import Env
 from chainertrpo.experiments.episodes import STATE_SIZE
 from chainertrpo.experiments.recording import record_episodes
 from chainertrpo.numerics import flatten

@@ -26,7 +26,7 @@ from chainertrpo.experiments import (
     read_table,
     train_agent_parallel,
 )
-from chainertrpo.experiments.evaluation import COLUMNS
+from chainertrpo.experiments.evaluator import COLUMNS
 from chainertrpo.experiments.signals import deferred_signals
 
 import numpy as np

@@ -24,7 +24,7 @@ from chainertrpo.experiments import (
     train_agent_with_evaluation,
 )
 from chainertrpo.experiments.console import LogHandler
-from chainertrpo.experiments.evaluation import COLUMNS
+from chainertrpo.experiments.evaluator import COLUMNS
 
 import numpy as np
 import pytest

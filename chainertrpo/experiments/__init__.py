@@ -1,13 +1,14 @@
 """Loops and files around an agent."""
 
+from chainertrpo.experiments.adapting import adapt
 from chainertrpo.experiments.collection import Collected, Collector
 from chainertrpo.experiments.env_check import EnvReport, check_env
-from chainertrpo.experiments.envs import Env, adapt, make_env
+from chainertrpo.experiments.envs import Env, make_env
 from chainertrpo.experiments.evaluation import (
-    Evaluator,
     eval_performance,
     run_evaluation_episodes,
 )
+from chainertrpo.experiments.evaluator import Evaluator
 from chainertrpo.experiments.hooks import (
     EpisodeLog,
     LearningCurve,

@@ -8,7 +8,7 @@ then are remembered.  Seeded the same and given the same actions, it is where it
 import logging
 
 from chainertrpo.data import PathRecorder, unmasked
-from chainertrpo.experiments.envs import adapt
+from chainertrpo.experiments.adapting import adapt
 from chainertrpo.experiments.global_streams import GlobalStream
 
 import numpy

@@ -2,7 +2,7 @@
 
 from chainertrpo._checks import whole
 from chainertrpo.data import MaskedObs, mask_of, unmasked
-from chainertrpo.experiments.envs import adapt
+from chainertrpo.experiments.adapting import adapt
 from chainertrpo.experiments.interface import Adapted
 
 import numpy

@@ -213,3 +213,9 @@ def check_display(package, env_id, render_mode):
             f"expected a display to draw {env_id}, got none (DISPLAY is not set). Without "
             f"a screen: {GL}"
         )
+
+
+def package_of(env):
+    """Return whose class an environment is of, gym or gymnasium, or None."""
+    packages = [cls.__module__.split(".")[0] for cls in type(env).__mro__]
+    return next((p for p in packages if p in ("gym", "gymnasium")), None)

@@ -10,6 +10,7 @@ import typing
 
 from chainertrpo._checks import whole
 from chainertrpo._threads import single_blas_thread
+from chainertrpo.experiments.adapting import adapt_any
 from chainertrpo.experiments.checkpoints import (
     load_checkpoint,
     newest_checkpoint,
@@ -18,8 +19,7 @@ from chainertrpo.experiments.checkpoints import (
 )
 from chainertrpo.experiments.collection import Collector, packed, unpacked
 from chainertrpo.experiments.endings import EndWatch
-from chainertrpo.experiments.envs import adapt_any
-from chainertrpo.experiments.evaluation import Evaluator
+from chainertrpo.experiments.evaluator import Evaluator
 from chainertrpo.experiments.hooks import closed_at_the_end, told_of_episodes
 from chainertrpo.experiments.ownership import TABLES, owned_folder, what_holds
 from chainertrpo.experiments.sharing import (

@@ -13,7 +13,7 @@ from chainertrpo.data import (
     mask_of,
     unmasked,
 )
-from chainertrpo.experiments.envs import adapt
+from chainertrpo.experiments.adapting import adapt
 from chainertrpo.experiments.evaluation import length_limit
 
 import numpy

@@ -11,9 +11,9 @@ import os
 import typing
 
 from chainertrpo._threads import single_blas_thread
+from chainertrpo.experiments.adapting import adapt, adapt_many
 from chainertrpo.experiments.endings import EndWatch
-from chainertrpo.experiments.envs import adapt, adapt_many
-from chainertrpo.experiments.evaluation import Evaluator
+from chainertrpo.experiments.evaluator import Evaluator
 from chainertrpo.experiments.hooks import closed_at_the_end, told_of_episodes
 from chainertrpo.experiments.ownership import owned_folder
 from chainertrpo.experiments.signals import sigterm_interrupts
@@ -61,7 +61,7 @@ def train_agent(
     agent : object
         With the agent protocol.
     env : object
-        Of gym or gymnasium, or with ChainerRL's interface (see `envs.adapt`).
+        Of gym or gymnasium, or with ChainerRL's interface (see `adapting.adapt`).
     steps : int
         Environment steps in all.
     outdir : str

@@ -1,6 +1,6 @@
 """Several environments at once, for the loops that act in a batch of them."""
 
-from chainertrpo.experiments.envs import adapt, is_several
+from chainertrpo.experiments.adapting import adapt, is_several
 from chainertrpo.experiments.packages import BadEnvironmentError
 
 
