@@ -15,7 +15,7 @@ export PIP_CONSTRAINT = build-constraints.txt
 export PIP_BUILD_CONSTRAINT = build-constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help train test test-notebooks test-gpu bench-gpu test-chainerrl test-chainerrl-own record-chainerrl lint docs docs-links notebooks wheel release clean
+.PHONY: help train test test-long test-notebooks test-gpu bench-gpu test-chainerrl test-chainerrl-own record-chainerrl lint docs docs-links notebooks wheel release clean
 
 help: ## Show this.
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 18
@@ -30,6 +30,9 @@ train: $(VENV)/.ok ## Train TRPO: ENV=Humanoid STEPS=1000000 ARGS='--seed 1'.
 
 test: $(VENV)/.ok ## Run the tests (under 5 minutes on 2 cores).
 	$(RUN) -m pytest -n auto --maxprocesses 4 --dist worksteal $(ARGS)
+
+test-long: $(VENV)/.ok ## Run whole programs from end to end, killed and resumed.
+	$(RUN) -m pytest -m 'long and not gpu' -n auto --maxprocesses 4 --dist worksteal $(ARGS)
 
 test-notebooks: $(VENV)/.ok ## Run the notebooks from top to bottom.
 	$(RUN) -m pytest -m notebooks -n auto --maxprocesses 4 $(ARGS)

@@ -141,6 +141,7 @@ class AgentContract:
         assert np.array_equal(theta(other), theta(agent))
         assert np.array_equal(flatten(other.vf), flatten(agent.vf))
 
+    @pytest.mark.long
     def test_it_learns(self):
         """From −(x + a)² with a ~ N(0, 1), at best 0, to most of the way."""
         agent = self.make_agent(False, update_interval=500)

@@ -281,6 +281,7 @@ def without_time(folder):
     return {name: column.tobytes() for name, column in scores.items()}, final
 
 
+@pytest.mark.long
 def test_a_killed_run_goes_on_and_ends_as_one_that_was_not(tmp_path, short_task):
     (whole,) = plan(tmp_path / "whole")
     assert run_all([whole], 1) == {}
@@ -327,6 +328,7 @@ def test_environments_are_what_the_settings_say(
     assert made[0].clip_actions is clips
 
 
+@pytest.mark.long
 def test_a_failing_run_does_not_stop_the_others(tmp_path, short_task, capsys):
     bad, good = plan(tmp_path, seeds=(0, 1))
     os.makedirs(os.path.join(bad, "checkpoints", "200"))  # one without its files

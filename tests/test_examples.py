@@ -298,6 +298,7 @@ def test_train_on_the_gpu(tmp_path):
     assert "@cupy:0" in out
 
 
+@pytest.mark.long
 def test_compare_then_only_report(tmp_path):
     flags = ["--presets", "task", "chainerrl-class", "--envs", "CartPole-v1"]
     flags += ["--seeds", 0, "--steps", 4096, "--jobs", 1, "--outdir", tmp_path]
@@ -319,6 +320,7 @@ def test_compare_then_only_report(tmp_path):
     assert "error: " in done.stderr and "Take another --outdir" in done.stderr
 
 
+@pytest.mark.long
 def test_compare_a_variant(tmp_path):
     flags = ["--envs", "CartPole-v1", "--seeds", 0, "--steps", 400, "--jobs", 1]
     flags += ["--eval-n-runs", 1, "--final-n-runs", 1, "--outdir", tmp_path]

@@ -21,6 +21,7 @@ def balance(obs):
     return int(obs[2] + 0.3 * obs[3] + 0.03 * obs[0] + 0.05 * obs[1] > 0)
 
 
+@pytest.mark.long
 def test_train_warn_and_resume(tmp_path):
     demos = record_episodes(make_env("CartPole-v1"), balance, 3)
     assert min(demos.returns) == 500

@@ -82,6 +82,7 @@ def without_time(folder):
     return {name: column.tobytes() for name, column in scores.items()}, final
 
 
+@pytest.mark.long
 def test_a_study_from_its_expert_to_its_table(tmp_path, tiny):
     """One expert, a clone, and an imitator that is killed and ends as if it had not."""
     trained = plan_experts(tmp_path / "experts", ["CartPole-v0"])

@@ -51,6 +51,7 @@ def test_an_edited_config_draws_or_is_refused(readers):
 
 
 @linux
+@pytest.mark.long
 def test_kills_while_saving():
     """Ten of each here; `python tests/kills.py 200` is the whole of it."""
     script = pathlib.Path(__file__).parent / "kills.py"

@@ -221,6 +221,7 @@ def random_updates(make_policy, make_batch, n, seed):
         yield step, step(policy, batch), plain, policy, batch, before
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_of_a_thousand_steps_none_leaves_the_trust_region(
     make_policy, make_batch, dtype

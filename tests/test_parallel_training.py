@@ -558,6 +558,7 @@ def run(folder, resume):
     train(folder, resume=resume, steps=LONGER, step_hooks=[say])
 
 
+@pytest.mark.long
 @linux
 def test_a_run_killed_again_and_again_ends_as_if_it_never_was(tmp_path):
     """At random moments: while it starts, early and late."""

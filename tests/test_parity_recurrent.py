@@ -114,6 +114,7 @@ def test_an_update_with_memory_is_chainerrls(name, curvature):
     assert len(found) == 2 and max(found.values()) < TOLERANCE
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "name, change, network",
     [
@@ -130,6 +131,7 @@ def test_the_comparison_sees_a_change(name, change, network):
     assert off(name, record, **change)[network] > TOLERANCE
 
 
+@pytest.mark.long
 def test_the_comparison_sees_what_was_remembered():
     record = read_npz(FOLDER / "lstm.npz")
     assert record["carry"][0].all() and not record["carry"][1:].any()

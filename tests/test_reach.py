@@ -72,6 +72,7 @@ def score(agent, env, episodes=5):
     return total / (20 * episodes)
 
 
+@pytest.mark.long
 @every_space
 def test_every_space_of_actions_is_learned(name):
     env = Env(Repeat(ACTION_SPACES[name]), seed=0)
@@ -316,6 +317,7 @@ class Brightest:
         return self._next(), reward, self.t == 5, False, {}
 
 
+@pytest.mark.long
 def test_images_are_bytes_until_the_batch():
     env = Env(Brightest(), seed=0)
     fit = {"epochs": 2, "batch_size": 50}

@@ -62,6 +62,7 @@ def test_file_names():
         assert name and not name.startswith(".") and not set(name) & set('/\\:\0" ')
 
 
+@pytest.mark.long
 def test_a_namespace_in_an_id_reaches_no_file_name(tmp_path):
     """From the command line to pictures and tables, in an environment of a user's own."""
     package = "gymnasium" if sys.version_info >= (3, 9) else "gym"
