@@ -14,6 +14,8 @@ import os
 import threading
 from concurrent.futures import ThreadPoolExecutor, wait
 
+from chainertrpo import ranks
+
 import numpy
 from chainer import backend
 from threadpoolctl import ThreadpoolController
@@ -25,18 +27,24 @@ def _blas():
 
 
 @functools.lru_cache(maxsize=1)
+def _blas_threads():
+    counts = [library["num_threads"] for library in _blas().info()]
+    return max(counts, default=os.cpu_count() or 1)
+
+
 def thread_count():
     """How many threads `parallel_map` uses: as many as BLAS found when first asked.
 
-    ``OMP_NUM_THREADS`` and the like therefore hold here too.
+    ``OMP_NUM_THREADS`` and the like therefore hold here too.  Of several ranks on the same
+    cores each has its part.
 
     Returns
     -------
     int
         At least 1.
     """
-    counts = [library["num_threads"] for library in _blas().info()]
-    return max(counts, default=os.cpu_count() or 1)
+    found = _blas_threads()
+    return found if ranks.sharing() == 1 else min(found, ranks.cores())
 
 
 @functools.lru_cache(maxsize=1)

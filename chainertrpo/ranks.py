@@ -11,6 +11,7 @@ ChainerMN's communicator does the work; whatever else has its ``rank``, ``size``
 
 import builtins
 import contextlib
+import functools
 import os
 import socket
 import sys
@@ -24,6 +25,7 @@ import numpy
 from chainer import backend
 
 PATIENCE = 2.0  # seconds that the other ranks leave to rank 0 to say what is wrong
+PAUSE = 5e-4  # seconds between looks at who is here
 
 
 class _Alone:
@@ -54,6 +56,14 @@ def size():
 def sharing():
     """Return how many ranks use the cores that this process may use."""
     return getattr(_group(), "sharing", 1)
+
+
+def cores():
+    """Return how many cores there are for this rank, at least 1."""
+    found = os.cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):
+        found = len(os.sched_getaffinity(0))
+    return max(1, found // sharing())
 
 
 def table(*numbers):
@@ -163,6 +173,20 @@ def everyone(x):
     return _of_rank_0(group, group.gather_obj(x))
 
 
+def to_rank_0(x):
+    """What each rank gives, plain objects, in a list on rank 0; None on the others."""
+    group = _group()
+    return [x] if group.size == 1 else group.gather_obj(x)
+
+
+def wait():
+    """Wait until all ranks are here, and leave the cores to others meanwhile.
+
+    MPI's own waits keep a core busy.  What may take long is waited for by this one.
+    """
+    getattr(_group(), "wait", lambda: None)()
+
+
 @contextlib.contextmanager
 def using(group):
     """Be one of the ranks of a communicator, in this thread.
@@ -205,7 +229,7 @@ def joined():
     _joined = world
     try:
         yield
-        table()  # nobody goes on, or ends MPI, before all are here
+        wait()  # nobody goes on, or ends MPI, before all are here
     except BaseException as error:
         if world.size == 1:
             raise
@@ -232,7 +256,7 @@ def _world():
             f"--mpi needs mpi4py and an MPI library: {pip_install('mpi')} ({error})"
         ) from error
     cores = sorted(getattr(os, "sched_getaffinity", lambda _: ())(0))
-    world.abort = MPI.COMM_WORLD.Abort
+    world.abort, world.wait = MPI.COMM_WORLD.Abort, functools.partial(_wait, MPI)
     world.sharing = 1
     if world.size > 1:
         about = socket.gethostname(), cores
@@ -242,6 +266,12 @@ def _world():
             for host, theirs in all_of_them
         )
     return world
+
+
+def _wait(mpi):
+    request = mpi.COMM_WORLD.Ibarrier()
+    while not request.Test():
+        time.sleep(PAUSE)
 
 
 def _take_all_down(world, error):

@@ -21,7 +21,10 @@ from chainertrpo.agents.rewards import environment_rewards
 from chainertrpo.agents.statistics import TRPO_WINDOWS, Statistics
 from chainertrpo.agents.storage import (
     Scalar,
+    arrays_of,
     check_finite,
+    digest,
+    fill,
     load_objects,
     save_objects,
 )
@@ -482,11 +485,27 @@ class OnPolicyAgent:
         """
         objects = self._saved()
         load_objects(dirname, objects, only=ACTING if to_act else None)
-        adapted = () if to_act else self._adapted()
+        self._adopt(objects, () if to_act else self._adapted())
+
+    def _adopt(self, objects, adapted):
+        """Go on by what has been read into the things that are saved."""
         if adapted:
             found = {name: objects[name].value.item() for name in adapted}
             self.policy_step = self.policy_step.with_adapted(found)
         self.refresh()
+
+    def digests(self):
+        """Return the SHA-256 of each thing that `save` writes, by name."""
+        return {name: digest(arrays_of(x)) for name, x in self._saved().items()}
+
+    def agree(self):
+        """Take over what rank 0 saves, and its state, on all ranks."""
+        objects = self._saved()
+        arrays = {name: arrays_of(x) for name, x in objects.items()}
+        arrays, state = ranks.agreed((arrays, self.get_state()))
+        fill(objects, arrays)
+        self._adopt(objects, self._adapted())
+        self.set_state(state)
 
     def get_state(self):
         """Return what goes on beside the files of `save`, as JSON.

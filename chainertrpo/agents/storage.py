@@ -59,6 +59,16 @@ def arrays_of(x):
     return {key: numpy.asarray(value) for key, value in serializer.target.items()}
 
 
+def digest(arrays):
+    """Return the SHA-256 of arrays by name: of names, types, shapes and bits."""
+    found = hashlib.sha256()
+    for name in sorted(arrays):
+        x = numpy.ascontiguousarray(arrays[name])
+        found.update(f"{name} {x.dtype.str} {x.shape}".encode())
+        found.update(x.tobytes())
+    return found.hexdigest()
+
+
 def _uninitialized(x):
     """Names of parameters that have no shape yet."""
     link = x.target if isinstance(x, chainer.Optimizer) else x

@@ -1,6 +1,7 @@
 """Loops and files around an agent."""
 
 from chainertrpo.experiments.adapting import adapt
+from chainertrpo.experiments.alike import RanksDifferError
 from chainertrpo.experiments.collection import Collected, Collector
 from chainertrpo.experiments.env_check import EnvReport, check_env
 from chainertrpo.experiments.envs import Env, make_env
@@ -56,6 +57,7 @@ __all__ = [
     "LearningCurve",
     "LinearInterpolationHook",
     "Progress",
+    "RanksDifferError",
     "SerialVectorEnv",
     "TensorBoardLog",
     "WorkerError",

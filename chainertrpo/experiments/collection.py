@@ -70,6 +70,9 @@ class Collector:
     workers : int, optional
         Processes, at most one for each environment; by default one per core this process
         may use.  Nothing that is collected depends on it.
+    envs : range, optional
+        Which of the environments are stepped here, where others are elsewhere (see
+        `chainertrpo.ranks`); by default all.  What one of them gives does not depend on it.
     generation : int
         See `restart`; what the first episodes are seeded with.
     timeout : float
@@ -78,17 +81,26 @@ class Collector:
     """
 
     def __init__(
-        self, make_env, num_envs, seed, *, workers=None, generation=0, timeout=30.0
+        self,
+        make_env,
+        num_envs,
+        seed,
+        *,
+        workers=None,
+        envs=None,
+        generation=0,
+        timeout=30.0,
     ):
         self.num_envs = whole("num_envs", num_envs, 1)
+        self.envs = range(num_envs) if envs is None else envs
         workers = available_cores() if workers is None else whole("workers", workers, 1)
         self.timeout = timeout
         context = _context()
-        self._workers, first = [], 0
+        self._workers, first, n_envs = [], self.envs.start, len(self.envs)
         try:
-            for index, n in enumerate(share_out(num_envs, min(workers, num_envs))):
-                envs, first = range(first, first + n), first + n
-                about = (envs, num_envs, seed, generation)
+            for index, n in enumerate(share_out(n_envs, min(workers, n_envs))):
+                own, first = range(first, first + n), first + n
+                about = (own, num_envs, seed, generation)
                 self._workers.append(Worker(context, make_env, index, *about))
         except BaseException:
             self.close()
@@ -120,7 +132,7 @@ class Collector:
         actor : Actor
             Its ``features`` are taken.
         state : list
-            Of `Collected`; one item for each environment.
+            Of `Collected`; one item for each environment that is stepped here.
 
         Raises
         ------
@@ -128,9 +140,10 @@ class Collector:
             It is that of another number of environments.
         """
         self._check_open()
-        check_num_envs(len(state), self.num_envs)
+        check_num_envs(len(state), len(self.envs))
+        first = self.envs.start
         for worker in self._workers:
-            worker.send(("restore", actor, [state[i] for i in worker.envs]))
+            worker.send(("restore", actor, [state[i - first] for i in worker.envs]))
 
     def collect(self, actor, n_steps, stop=lambda: False):
         """Take `n_steps` steps, shared out evenly: `begin` and `finish` at once.
@@ -140,7 +153,7 @@ class Collector:
         actor : Actor
             Chooses the actions.
         n_steps : int
-            In all.
+            Of all environments.
         stop : callable
             As in `finish`.
 
@@ -162,7 +175,7 @@ class Collector:
         actor : Actor
             Chooses the actions; sent as it is now.
         n_steps : int
-            In all.
+            Of all environments.
         keep : bool
             Say where the episodes are at the end of it (`Collected.state`).
         """
@@ -202,7 +215,7 @@ class Collector:
         paths = [path for found, _, _ in results for path in found]
         episodes = [
             (min((step - 1) * self.num_envs + i + 1, self._n_steps), total, length)
-            for i, (_, ended, _) in enumerate(results)
+            for i, (_, ended, _) in enumerate(results, self.envs.start)
             for step, total, length in ended
         ]
         kept = [state for _, _, state in results]

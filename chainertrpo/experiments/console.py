@@ -9,6 +9,7 @@ import os
 import sys
 import warnings
 
+from chainertrpo import ranks
 from chainertrpo._checks import did_you_mean
 
 import tqdm
@@ -113,6 +114,13 @@ class Parser(argparse.ArgumentParser):
     def parse_args(self, args=None, namespace=None):
         """Read the command line, as argparse does."""
         found, unknown = self.parse_known_args(args, namespace)
+        copies = ranks.started_by_mpiexec()
+        if copies > 1 and not getattr(found, "mpi", False):
+            self.error(
+                "expected one process, or --mpi, by which several train one agent (of the "
+                f"commands train, ppo and gail), got {copies} that mpiexec has started: "
+                "each would do all of it, in the same folder"
+            )
         if unknown:
             flags = [flag for flag in unknown if flag.startswith("-")]
             hints = [did_you_mean(f.split("=")[0], self._flags(), 1) for f in flags]

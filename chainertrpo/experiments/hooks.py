@@ -12,6 +12,7 @@ import contextlib
 import functools
 import os
 
+from chainertrpo import ranks
 from chainertrpo.experiments.ownership import FolderHoldsRunError, what_holds
 from chainertrpo.experiments.progress import Progress
 from chainertrpo.experiments.run_folder import draw_learning_curve
@@ -101,7 +102,7 @@ class EpisodeLog:
     """An episode hook that writes ``episodes.txt``: step, return, length.
 
     The file is what learning curves of training returns are drawn from; its rows are
-    written at once, so that a killed run keeps them.
+    written at once, so that a killed run keeps them.  Of several ranks the first writes it.
 
     Parameters
     ----------
@@ -117,12 +118,14 @@ class EpisodeLog:
     """
 
     def __init__(self, outdir, resume=False):
-        if not resume and "episodes.txt" in what_holds(outdir):
+        if not resume and not ranks.rank() and "episodes.txt" in what_holds(outdir):
             raise FolderHoldsRunError(
                 f"{outdir}/episodes.txt: holds episodes already. Give another folder, or "
                 "resume=True."
             )
         path = os.path.join(outdir, "episodes.txt")
+        if ranks.rank():
+            path = os.devnull
         begun = os.path.exists(path) and os.path.getsize(path) > 0
         mode = "a" if resume and begun else "w"
         self._file = open(path, mode, buffering=1)  # noqa: SIM115 (kept open)
@@ -184,6 +187,8 @@ def watch(outdir: str, total_steps: int, resume: bool = False) -> list:
     Returns
     -------
     list
-        A `Progress` and a `LearningCurve`.
+        A `Progress` and a `LearningCurve`; nothing on any rank but the first.
     """
+    if ranks.rank():
+        return []
     return [Progress(total_steps), LearningCurve(outdir, resume)]

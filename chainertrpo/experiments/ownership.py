@@ -9,6 +9,8 @@ import shutil
 import socket
 import threading
 
+from chainertrpo import ranks
+
 LOCK, OWNER = ".run.lock", ".run.owner"
 TABLES = ("scores.txt", "episodes.txt")
 AGENTS = re.compile(r"\d+_(checkpoint|except|finish)")
@@ -29,7 +31,7 @@ def owned_folder(outdir, *, goes_on=False, overwrite=False):
 
     Whoever owns it already, in the same thread, owns it once more: then nothing is
     checked or removed.  The system gives the folder free when its owner ends, however it
-    does.
+    does.  Of several ranks the first owns it for all, and the others do nothing here.
 
     Parameters
     ----------
@@ -47,6 +49,9 @@ def owned_folder(outdir, *, goes_on=False, overwrite=False):
     FolderHoldsRunError
         It holds a run.
     """
+    if ranks.rank():
+        yield
+        return
     os.makedirs(outdir, exist_ok=True)
     path, thread = os.path.realpath(outdir), threading.get_ident()
     if path in _owned:

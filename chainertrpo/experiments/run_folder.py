@@ -8,6 +8,7 @@ import platform
 import subprocess
 import sys
 
+from chainertrpo import ranks
 from chainertrpo.data import BadFileError, read_json, write_atomically, write_json
 
 import numpy
@@ -66,6 +67,7 @@ def describe_environment(env=None):
         "platform": platform.platform(),
         "processor": _processor(),
         "cores": os.cpu_count(),
+        "ranks": ranks.size(),
     }
 
 

@@ -14,11 +14,13 @@ class Interrupted(KeyboardInterrupt):  # noqa: N818 (as KeyboardInterrupt)
     ----------
     signal_number : int
         SIGINT or SIGTERM.
+    agreed : bool
+        All ranks stop by it at the same place.
     """
 
-    def __init__(self, signal_number):
+    def __init__(self, signal_number, agreed=False):
         super().__init__(f"stopped by {signal.Signals(signal_number).name}")
-        self.signal_number = signal_number
+        self.signal_number, self.agreed = signal_number, agreed
 
 
 @contextlib.contextmanager

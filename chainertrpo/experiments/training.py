@@ -16,6 +16,7 @@ from chainertrpo.experiments.endings import EndWatch
 from chainertrpo.experiments.evaluator import Evaluator
 from chainertrpo.experiments.hooks import closed_at_the_end, told_of_episodes
 from chainertrpo.experiments.ownership import owned_folder
+from chainertrpo.experiments.sharing import check_one_process
 from chainertrpo.experiments.signals import sigterm_interrupts
 
 PATIENCE = 50_000  # steps without the end of an episode
@@ -95,6 +96,7 @@ def train_agent(
     SystemExit
         An environment called ``sys.exit``; likewise.
     """
+    check_one_process("train_agent")
     logger = logger or logging.getLogger(__name__)
     env = adapt(env)
     ours = owned_folder(outdir, goes_on=step_offset > 0, overwrite=overwrite)
@@ -198,6 +200,7 @@ def train_agent_with_evaluation(
     overwrite : bool
         As in `train_agent`.
     """
+    check_one_process("train_agent_with_evaluation")
     env = adapt(env)
     with owned_folder(outdir, goes_on=step_offset > 0, overwrite=overwrite):
         evaluator = Evaluator(
@@ -275,6 +278,7 @@ def train_agent_batch(
     SystemExit
         An environment called ``sys.exit``; likewise.
     """
+    check_one_process("train_agent_batch")
     logger = logger or logging.getLogger(__name__)
     env = adapt_many(env)
     ours = owned_folder(outdir, goes_on=step_offset > 0, overwrite=overwrite)
@@ -377,6 +381,7 @@ def train_agent_batch_with_evaluation(
     ValueError
         `eval_env` is missing.
     """
+    check_one_process("train_agent_batch_with_evaluation")
     if eval_env is None:
         raise ValueError("expected eval_env, an environment of its own, got None.")
     with owned_folder(outdir, goes_on=step_offset > 0, overwrite=overwrite):

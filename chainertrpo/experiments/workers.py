@@ -25,6 +25,8 @@ from chainertrpo.experiments.episodes import (
 )
 from chainertrpo.experiments.worker_process import PARENT_SIGNALS, work
 
+_STARTING = threading.Lock()  # of this process, whose environment changes meanwhile
+
 AT_THE_START = (
     " It died while it was starting, and wrote why above. Two causes are common: a script "
     'starts the training outside of `if __name__ == "__main__":`, which each worker '
@@ -58,7 +60,7 @@ class Worker:
             target=work, args=(*arguments, self._stack_path), daemon=True
         )
         try:
-            with _as_child():
+            with _STARTING, _as_child():
                 self.process.start()
         except BaseException as error:
             self.close()

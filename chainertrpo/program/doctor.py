@@ -38,6 +38,7 @@ EXTRAS = {
     "demos": ("minari", "demonstrations of Minari"),
     "tensorboard": ("tensorboardX", "--tensorboard"),
     "onnx": ("onnx", "policies as ONNX files"),
+    "mpi": ("mpi4py", "training on several processes, --mpi"),
 }
 # The oldest driver that CUDA 13 and 12 run on (NVIDIA's release notes).
 DRIVERS = {"cuda13": 580, "cuda12": 525}

@@ -135,6 +135,8 @@ def make_parser(
         "nothing depends but time; 0 steps one environment in this process, as "
         "ChainerRL's train_agent does",
     )
+    what = "be one of K processes that train together (mpiexec -n K; docs/ranks.md)"
+    add("--mpi", action="store_true", help=what)
     group = parser.add_mutually_exclusive_group()
     what = (
         "step MuJoCo's tasks without what training does not need, which changes no bit"
@@ -225,6 +227,7 @@ def parse(parser, presets, argv=None):
         parser.error("--film is of a demo: give --demo, or see --monitor")
     if args.quiet and "logger_level" not in args.given:
         args.logger_level = logging.WARNING
+    check_mpi(parser, args)
     if args.workers is None:
         args.workers = 0 if args.render else available_cores()
     if not args.workers and "num_envs" in args.given and args.num_envs > 1:
@@ -233,6 +236,22 @@ def parse(parser, presets, argv=None):
             "environment is stepped"
         )
     return args
+
+
+def check_mpi(parser, args):
+    """Refuse, by name, what several processes cannot do together."""
+    if not args.mpi:
+        return
+    for flag in ("demo", "render", "clone_only"):
+        if getattr(args, flag, False):
+            parser.error(f"--{flag.replace('_', '-')}: expected no --mpi with it")
+    if args.workers == 0:
+        parser.error("--workers 0: expected 1 or more for each process with --mpi")
+    if args.gpu >= 0:
+        parser.error(
+            f"--gpu {args.gpu}: expected the CPU with --mpi, whose sums go through the "
+            "host; with a GPU train in one process"
+        )
 
 
 def changes_of(args, preset):

@@ -5,7 +5,7 @@ import importlib.util
 import os
 import sys
 
-from chainertrpo import _compat, make_agent, settings_of
+from chainertrpo import _compat, make_agent, ranks, settings_of
 from chainertrpo._extras import pip_install
 from chainertrpo.agents import PRESETS
 from chainertrpo.data import BadFileError
@@ -119,10 +119,12 @@ def describe(agent, env, args):
         n = agent.update_interval // args.num_envs
         print(f"environments  {args.num_envs}, {n} steps of a batch each")
     print(f"workers       {args.workers or 'none: this process steps the environment'}")
+    if args.mpi:
+        print(f"ranks         {ranks.size()}, with workers of their own")
 
 
 def config_of(args, env, about):
     """What config.json says: the command line, the environment, and `about` the agent."""
-    ours = ("made_with", "env_settings", "given", "folder")
+    ours = ("made_with", "env_settings", "given", "folder", "mpi")
     flags = {name: x for name, x in vars(args).items() if name not in ours}
     return {**flags, "env": env.id, "env_package": env.package, **about}

@@ -11,6 +11,7 @@ MAY_CHANGE = {
     "logger_level",
     "log_interval",
     "max_load_bytes",
+    "mpi",  # what is learned depends on the number of processes by rounding only
     "quiet",
     "workers",  # nothing that is learned depends on it
 }

@@ -11,7 +11,9 @@ import shlex
 import signal
 import sys
 import time
+import warnings
 
+from chainertrpo import ranks
 from chainertrpo.agents import PRESETS
 from chainertrpo.agents.storage import NotFiniteError
 from chainertrpo.data import read_json, write_json
@@ -19,7 +21,9 @@ from chainertrpo.experiments import (
     EpisodeLog,
     Interrupted,
     Progress,
+    RanksDifferError,
     WorkerError,
+    available_cores,
     default_num_envs,
     draw_learning_curve,
     owned_folder,
@@ -50,6 +54,11 @@ from chainertrpo.program.making import (
 )
 from chainertrpo.program.recall import recall
 
+MISTAKES = (
+    *(ValueError, OSError, ImportError, WorkerError),
+    *(NotFiniteError, RanksDifferError),
+)
+
 
 def demo(args, build=build):
     """Show a saved agent, and print its score."""
@@ -76,13 +85,16 @@ def train(args, build=build):
         n = agent.update_interval
         args.num_envs = default_num_envs(n) if args.workers else 1
     if "workers" not in args.given:  # one per core, but none without an environment
-        args.workers = min(args.workers, args.num_envs)
+        cores = available_cores() if ranks.size() > 1 else args.workers
+        args.workers = min(cores, max(1, args.num_envs // ranks.size()), args.workers)
     if args.resume:
         args.folder = args.resume
     else:
-        args.folder = prepare_run_folder(args.outdir, config_of(args, env, about), env)
+        config, writes = config_of(args, env, about), ranks.rank() == 0
+        folder = prepare_run_folder(args.outdir, config, env) if writes else None
+        args.folder = ranks.agreed(folder)
     with owned_folder(args.folder, goes_on=bool(args.resume)):
-        if args.resume:
+        if args.resume and ranks.rank() == 0:
             grow(args, about["settings"])
         train_in(args, env, agent, about)
 
@@ -101,6 +113,8 @@ def grow(args, settings):
 
 def draw_or_say(folder):
     """Draw the learning curve; what prevents it hides nothing else."""
+    if ranks.rank():
+        return
     try:
         draw_learning_curve(folder)
     except (OSError, ValueError) as error:
@@ -115,7 +129,9 @@ def train_in(args, env, agent, about):
         print(f"folder        {args.folder}", flush=True)
     log = EpisodeLog(args.folder, resume=bool(args.resume))
     watchers = watchers_of(args)
-    eval_env = environment(args, 2**32 - 1 - args.seed, test=True)
+    writes = ranks.rank() == 0
+    evaluation_seed = 2**32 - 1 - args.seed
+    eval_env = environment(args, evaluation_seed, test=True) if writes else None
     common = {
         "eval_env": eval_env,
         "eval_n_steps": None,
@@ -154,7 +170,8 @@ def train_in(args, env, agent, about):
     finally:
         with contextlib.suppress(OSError):  # a full disk has been said already
             log.close()
-        eval_env.close()
+        if eval_env is not None:
+            eval_env.close()
         draw_or_say(args.folder)
     say_what_there_is(args, agent, time.time() - start)
 
@@ -162,6 +179,8 @@ def train_in(args, env, agent, about):
 def watchers_of(args):
     """Make the step hooks that show how the run goes, which see episodes too."""
     watchers = []
+    if ranks.rank():
+        return watchers
     if not args.quiet:
         watchers.append(Progress(args.steps, interval=args.log_interval))
     if args.tensorboard:
@@ -192,12 +211,28 @@ def say_stopped(stop, args, name):
     """Say what a run that was stopped leaves, and how to go on."""
     folder = args.folder
     if folder is None:
-        return f"\n{stop}; nothing had begun"
-    if newest_checkpoint(folder) is None:
-        return (
-            f"\n{stop}; what there is lies in {folder}, but no checkpoint to go on from"
-        )
-    return f"\n{stop}; go on with: {call(name)} --resume {shlex.quote(folder)}"
+        what = "nothing had begun"
+    elif newest_checkpoint(folder) is None:
+        what = f"what there is lies in {folder}, but no checkpoint to go on from"
+    else:
+        what = f"{call(name)} --resume {shlex.quote(folder)}"
+        if args.mpi:
+            what = f"mpiexec -n {ranks.size()} {what} --mpi"
+        what = f"go on with: {what}"
+    if ranks.rank() == 0:
+        print(f"\n{stop}; {what}", flush=True)
+
+
+@contextlib.contextmanager
+def said_once():
+    """Have ranks other than the first say nothing but errors."""
+    with contextlib.ExitStack() as stack:
+        if ranks.rank():
+            nowhere = stack.enter_context(open(os.devnull, "w"))
+            stack.enter_context(contextlib.redirect_stdout(nowhere))
+            logging.getLogger().setLevel(logging.ERROR)
+            warnings.simplefilter("ignore")
+        yield
 
 
 def main(name, parser, presets=PRESETS, build=build, train=train, argv=None):
@@ -209,16 +244,32 @@ def main(name, parser, presets=PRESETS, build=build, train=train, argv=None):
     logging.getLogger().setLevel(args.logger_level)
     logging.getLogger("matplotlib").setLevel(logging.WARNING)
     try:
-        with sigterm_interrupts(), plain_warnings():
-            recall(args, presets)
+        with ranks.joined() if args.mpi else contextlib.nullcontext():
+            status = run(name, args, presets, build, train)
+    except ImportError as error:  # mpi4py is missing
+        sys.exit(f"error: {error}")
+    if status:
+        sys.exit(status)
+
+
+def run(name, args, presets, build, train):
+    """Run the command; return the exit status of a run that was stopped, or 0."""
+    try:
+        with sigterm_interrupts(), plain_warnings(), said_once():
+            if ranks.rank() == 0:
+                recall(args, presets)
+            vars(args).update(ranks.agreed(vars(args)))
             demo(args, build) if args.demo else train(args, build)
+            return 0
     except Interrupted as stop:
-        print(say_stopped(stop, args, name), flush=True)
+        say_stopped(stop, args, name)
+        if stop.agreed:  # all ranks are here, and none has to be ended
+            return 128 + stop.signal_number
         sys.exit(128 + stop.signal_number)
     except KeyboardInterrupt:
-        print(say_stopped("stopped by SIGINT", args, name), flush=True)
+        say_stopped("stopped by SIGINT", args, name)
         sys.exit(128 + signal.SIGINT)
-    except (ValueError, OSError, ImportError, WorkerError, NotFiniteError) as error:
+    except MISTAKES as error:
         if args.logger_level <= logging.DEBUG:
             raise
         sys.exit(f"error: {explain(error)}")

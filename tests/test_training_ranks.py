@@ -1,0 +1,285 @@
+"""Training on several ranks: each steps its environments, and rank 0 has the folder.
+
+Ranks are threads here but where MPI itself is asked about: see `ranked.on_ranks`.
+"""
+
+import functools
+import os
+import pathlib
+import signal
+import sys
+
+from chainertrpo import ranks
+from chainertrpo.data import read_npz
+from chainertrpo.experiments import (
+    Collector,
+    available_cores,
+    default_num_envs,
+    owned_folder,
+    read_table,
+    train_agent,
+    train_agent_parallel,
+)
+from chainertrpo.experiments.sharing import envs_of_rank
+from chainertrpo.program import main
+
+import numpy as np
+import pytest
+from collecting import actor_of, point, same
+from processes import Marked, linux
+from ranked import on_ranks
+from test_parallel_training import (
+    BATCH,
+    SETTINGS,
+    Break,
+    assert_as_if_never_stopped,
+    break_at,
+    build,
+    checkpoints,
+    train,
+    wait_until,
+)
+from test_ranks import MPIEXEC, mpi
+
+pytestmark = pytest.mark.usefixtures("quick_workers")
+
+STEPS, E = 460, 3
+
+
+def train_on(size, folder, steps=STEPS, change=lambda agent: None, **settings):
+    """A run on so many ranks, of which the first alone may have a folder."""
+    folder = pathlib.Path(folder)
+
+    def work(rank):
+        agent = build()
+        change(agent)
+        own = {**settings, "num_envs": E, "workers": 1, "agent": agent}
+        path = folder if rank == 0 else folder / "nowhere"
+        return run(path, rank, steps=steps, **own)
+
+    agents = on_ranks(size, work)
+    assert not (folder / "nowhere").exists()
+    return agents
+
+
+def run(path, rank, **settings):
+    if rank == 0:
+        return train(path, **settings)
+    agent, steps = settings.pop("agent"), settings.pop("steps")
+    settings = {**SETTINGS, **settings, "eval_env": None}
+    make = settings.pop("make", point)
+    train_agent_parallel(agent, make, steps, str(path), **settings)
+    return agent
+
+
+# Collection
+
+
+@pytest.mark.parametrize("size", [2, 3])
+def test_who_steps_an_environment_changes_nothing(size):
+    """Paths, episodes and states are those of one process, in their order, bit for bit."""
+    actor, n_envs = actor_of(2), 5
+
+    def collected(envs, workers, state=None):
+        make = functools.partial(point, length=7)
+        with Collector(make, n_envs, 4, workers=workers, envs=envs) as collector:
+            if state:
+                collector.restore(actor, state)
+            collector.begin(actor, 63, keep=True)
+            return collector.finish()
+
+    def of(found):
+        return found.paths, found.episodes, found.state
+
+    whole = collected(None, 2)
+    again = collected(None, 1, whole.state)
+    shares = on_ranks(size, lambda rank: envs_of_rank(n_envs, 63))
+    assert [i for share in shares for i in share] == list(range(n_envs))
+    for truth, before in ((whole, None), (again, whole.state)):
+        parts = [of(collected(x, 1, before and [before[i] for i in x])) for x in shares]
+        paths, episodes, states = (sum(found, []) for found in zip(*parts))
+        assert same([p[:3] for p in paths], [p[:3] for p in truth.paths])
+        assert sorted(episodes) == truth.episodes
+        assert [about for _, about in states] == [about for _, about in truth.state]
+        for (arrays, _), (expected, _) in zip(states, truth.state):
+            assert same([list(arrays.values())], [list(expected.values())])
+
+
+@pytest.mark.parametrize(
+    "size, num_envs, rows", [(3, 2, 100), (2, 50, 30)], ids=["few", "many"]
+)
+def test_every_rank_has_an_environment_with_a_step(size, num_envs, rows):
+    with pytest.raises(ValueError, match="at least one environment for each of"):
+        on_ranks(size, lambda rank: envs_of_rank(num_envs, rows))
+    assert on_ranks(3, lambda rank: default_num_envs(1000)) == [3, 3, 3]
+
+
+# A run
+
+
+@pytest.fixture(scope="module")
+def never(tmp_path_factory):
+    """The folder of a run on two ranks that was never stopped."""
+    folder = tmp_path_factory.mktemp("never")
+    train_on(2, folder)
+    return folder
+
+
+def test_a_run_on_ranks_is_the_run_of_one_process(tmp_path, never):
+    """The same data, and the same step to rounding, which grows with what follows it."""
+    train(tmp_path, steps=STEPS, num_envs=E)
+    names = sorted(os.listdir(tmp_path))
+    assert sorted(os.listdir(never)) == names
+    one, two = (read_table(f / "episodes.txt") for f in (tmp_path, never))
+    for name in ("steps", "length"):
+        assert one[name].tolist() == two[name].tolist()
+    first = one["steps"] <= BATCH
+    assert first.any() and (one["return"][first] == two["return"][first]).all()
+    np.testing.assert_allclose(one["return"], two["return"], rtol=1e-3)
+    for name in ("policy", "vf", "obs_normalizer"):
+        found, truth = (
+            read_npz(f / f"{STEPS}_finish" / f"{name}.npz") for f in (never, tmp_path)
+        )
+        for key in truth:
+            np.testing.assert_allclose(found[key], truth[key], rtol=1e-3, atol=1e-4)
+    one, two = (read_table(f / "scores.txt") for f in (tmp_path, never))
+    assert one["steps"].tolist() == two["steps"].tolist() == [300]
+
+
+def test_a_run_goes_on_as_if_never_stopped(tmp_path, never):
+    with pytest.raises(Break):
+        train_on(2, tmp_path, step_hooks=[break_at(300)])
+    assert checkpoints(tmp_path) == [0, 200]
+    train_on(2, tmp_path, resume=True)
+    assert_as_if_never_stopped(tmp_path, never, STEPS)
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_a_run_goes_on_with_another_number_of_ranks(tmp_path, never, size, caplog):
+    caplog.set_level("INFO")
+    with pytest.raises(Break):
+        train_on(2, tmp_path, step_hooks=[break_at(300)])
+    train_on(size, tmp_path, resume=True)
+    said = f"goes on with {size} ranks, where it had 2: the same data"
+    assert caplog.text.count(said) == 1
+    found, truth = (
+        read_npz(f / f"{STEPS}_finish/policy.npz") for f in (tmp_path, never)
+    )
+    for key in truth:
+        np.testing.assert_allclose(found[key], truth[key], rtol=1e-3, atol=1e-4)
+
+
+def test_what_a_rank_evaluates_changes_nothing(tmp_path, never):
+    train_on(2, tmp_path, eval_env=None)
+    assert not (tmp_path / "scores.txt").exists()
+    names = [f"{STEPS}_finish/{x}.npz" for x in ("policy", "vf", "obs_normalizer")]
+    for name in names:
+        assert (tmp_path / name).read_bytes() == (never / name).read_bytes()
+
+
+# What does not work, and says so
+
+
+def test_a_loop_in_one_environment_is_refused(tmp_path):
+    def work(rank):
+        train_agent(build(), point(0), 200, str(tmp_path))
+
+    with pytest.raises(ValueError, match="for train_agent, got 2 ranks.*parallel"):
+        on_ranks(2, work)
+    assert os.listdir(tmp_path) == []
+
+
+def said(capsys, *flags):
+    with pytest.raises(SystemExit) as end:
+        main(["train", "--env", "CartPole", *map(str, flags)])
+    captured = capsys.readouterr()
+    return end.value.code, captured.err
+
+
+@pytest.mark.parametrize(
+    "flags, words",
+    [
+        (["--gpu", 0], "--gpu 0: expected the CPU with --mpi"),
+        (["--workers", 0], "--workers 0: expected 1 or more for each process"),
+        (["--render"], "--render: expected no --mpi with it"),
+        (["--demo", "--load", "x"], "--demo: expected no --mpi with it"),
+    ],
+)
+def test_flags_that_ranks_cannot_follow(capsys, flags, words):
+    code, error = said(capsys, "--mpi", *flags)
+    assert code == 2 and words in error
+
+
+def test_copies_that_mpiexec_has_started_are_refused(capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("PMI_SIZE", "2")
+    code, error = said(capsys, "--outdir", tmp_path)
+    assert code == 2 and "or --mpi" in error and "got 2 that mpiexec" in error
+    assert os.listdir(tmp_path) == []
+
+
+def test_ranks_on_one_machine_share_its_cores(monkeypatch):
+    class Sharing:
+        rank, size, sharing = 0, 4, 2
+
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), False)
+    assert available_cores() == ranks.cores() == 8
+    with ranks.using(Sharing()):
+        assert available_cores() == ranks.cores() == 4
+
+
+def test_the_folder_is_rank_0s(tmp_path):
+    def work(rank):
+        with owned_folder(tmp_path / str(rank)):
+            return sorted(os.listdir(tmp_path))
+
+    assert on_ranks(2, work)[0] == ["0"] and not (tmp_path / "1").exists()
+
+
+# On MPI itself
+
+FLAGS = "--env CartPole --steps 1000000 --num-envs 2 --trpo-update-interval 200"
+FLAGS += " --hidden-sizes 8 --checkpoint-interval 1 --eval-interval 100000 --mpi"
+
+
+def program(*flags, size=2):
+    """The program on ranks of MPI, marked."""
+    argv = [MPIEXEC, "-n", str(size), sys.executable, "-m", "chainertrpo", "train"]
+    return Marked("test_collection_ends", argv=[*argv, *map(str, flags)])
+
+
+def process_of(marked, rank):
+    """The number of a rank's own process, which its workers are children of."""
+    for pid in marked.alive():
+        path = pathlib.Path("/proc", str(pid))
+        itself = b"--mpi" in (path / "cmdline").read_bytes().split(b"\0")
+        if itself and f"PMI_RANK={rank}".encode() in (path / "environ").read_bytes():
+            return pid
+    raise AssertionError("no such rank")
+
+
+def begun(folder):
+    """The folder of a run with a checkpoint after steps."""
+    wait_until(lambda: list(folder.glob("*/checkpoints/*00")), "a checkpoint")
+    return next(iter(folder.glob("*/checkpoints"))).parent
+
+
+@mpi
+@linux
+def test_a_signal_to_one_rank_stops_all_and_the_run_goes_on(tmp_path):
+    with program(*FLAGS.split(), "--outdir", tmp_path) as marked:
+        folder = begun(tmp_path)
+        os.kill(process_of(marked, 1), signal.SIGTERM)
+        code, output = marked.end()
+        assert code == 128 + signal.SIGTERM, output
+        assert marked.nothing_is_left()
+    assert f"stopped by SIGTERM; go on with: mpiexec -n 2 {sys.executable}" in output
+    assert output.count("stopped by") == output.count("ranks         2") == 1
+    assert "Traceback" not in output and "failed" not in output
+    assert (folder / "learning_curve.png").exists()
+    t = checkpoints(folder)[-1]
+    with program("--resume", folder, "--mpi") as marked:
+        wait_until(lambda: checkpoints(folder)[-1] > t, "another checkpoint")
+        os.kill(marked.process.pid, signal.SIGINT)  # Ctrl-C, to mpiexec
+        code, output = marked.end()
+        assert f"resumed at step {t}" in output and "stopped by SIGINT" in output
+        assert code != 0 and marked.nothing_is_left()
