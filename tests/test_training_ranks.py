@@ -13,6 +13,7 @@ from chainertrpo import ranks
 from chainertrpo.data import read_npz
 from chainertrpo.experiments import (
     Collector,
+    RanksDifferError,
     available_cores,
     default_num_envs,
     owned_folder,
@@ -175,6 +176,47 @@ def test_what_a_rank_evaluates_changes_nothing(tmp_path, never):
     names = [f"{STEPS}_finish/{x}.npz" for x in ("policy", "vf", "obs_normalizer")]
     for name in names:
         assert (tmp_path / name).read_bytes() == (never / name).read_bytes()
+
+
+# That ranks stay alike
+
+
+def shift(agent, what="policy"):
+    """Move the last bit of one number."""
+    link = agent.policy if what == "policy" else agent.vf
+    x = sorted(link.namedparams())[0][1].array
+    x.flat[0] = np.nextafter(x.flat[0], np.inf)
+
+
+@pytest.mark.parametrize("what", ["policy", "vf"])
+def test_a_rank_whose_parameters_are_others_stops_the_run(tmp_path, what):
+    """The last bit of one number, from step 300 on: seen at the checkpoint of 400."""
+
+    def hook(env, agent, t):
+        if ranks.rank() == 2 and t == 300:
+            shift(agent, what)
+
+    said = f"rank 0 on all 3 ranks at step 400, got another on rank 2 .in .*{what}"
+    with pytest.raises(RanksDifferError, match=said):
+        train_on(3, tmp_path, step_hooks=[hook])
+    assert checkpoints(tmp_path) == [0, 200]
+    train_on(3, tmp_path, resume=True)
+
+
+def test_ranks_that_begin_with_other_agents_do_not_begin(tmp_path):
+    """Their parameters, or how they shuffle the rows of all."""
+
+    def work(other, rank):
+        agent = build()
+        agent.set_state(build(seed=rank * (other == "shuffling")).get_state())
+        agent.policy.log_std.array[...] -= rank * (other == "policy")
+        run(tmp_path / other, rank, agent=agent, steps=STEPS, num_envs=E)
+
+    for other in ("policy", "shuffling"):
+        said = f"at step 0, got another on rank 1, rank 2 .in {other}."
+        with pytest.raises(RanksDifferError, match=said):
+            on_ranks(3, functools.partial(work, other))
+        assert not (tmp_path / other / "checkpoints").exists()
 
 
 # What does not work, and says so

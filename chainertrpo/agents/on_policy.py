@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import typing
 
@@ -495,8 +496,19 @@ class OnPolicyAgent:
         self.refresh()
 
     def digests(self):
-        """Return the SHA-256 of each thing that `save` writes, by name."""
-        return {name: digest(arrays_of(x)) for name, x in self._saved().items()}
+        """Return the SHA-256 of each thing that has to be the same on all ranks, by name.
+
+        Returns
+        -------
+        dict of str to str
+            Of what `save` writes, and of the stream that shuffles rows.
+        """
+        objects = self._saved().items()
+        shuffling = str(self._streams["fit"].bit_generator.state).encode()
+        return {
+            **{name: digest(arrays_of(x)) for name, x in objects},
+            "shuffling": hashlib.sha256(shuffling).hexdigest(),
+        }
 
     def agree(self):
         """Take over what rank 0 saves, and its state, on all ranks."""

@@ -30,8 +30,8 @@ def check_alike(agent, t):
         names = [k for k in first if any(x.get(k) != first[k] for x in others)]
         raise RanksDifferError(
             f"expected the agent of rank 0 on all {ranks.size()} ranks at step {t}, got "
-            f"another on {', '.join(f'rank {rank}' for rank in differ)}: its "
-            f"{', '.join(names)} differ. Build it from one seed on all of them, let hooks "
-            "set the same on all, and use machines and versions of one kind; a run goes "
-            "on from its newest checkpoint, which is from before."
+            f"another on {', '.join(f'rank {rank}' for rank in differ)} (in "
+            f"{', '.join(names)}). Build it from one seed on all of them, let hooks set "
+            "the same on all, and use machines and versions of one kind; a run goes on "
+            "from its newest checkpoint, which is from before."
         )
