@@ -21,13 +21,15 @@ from chainertrpo.experiments import (
     train_agent,
     train_agent_parallel,
 )
+from chainertrpo.experiments.checkpoints import load_checkpoint
 from chainertrpo.experiments.sharing import envs_of_rank
 from chainertrpo.program import main
 
 import numpy as np
 import pytest
-from collecting import actor_of, point, same
-from processes import Marked, linux
+from collecting import actor_of, point, same, streams, troubled
+from kill_ranks import killed_after, on_mpi, process_of, training
+from processes import linux
 from ranked import on_ranks
 from test_parallel_training import (
     BATCH,
@@ -40,7 +42,7 @@ from test_parallel_training import (
     train,
     wait_until,
 )
-from test_ranks import MPIEXEC, mpi
+from test_ranks import mpi
 
 pytestmark = pytest.mark.usefixtures("quick_workers")
 
@@ -283,20 +285,8 @@ FLAGS = "--env CartPole --steps 1000000 --num-envs 2 --trpo-update-interval 200"
 FLAGS += " --hidden-sizes 8 --checkpoint-interval 1 --eval-interval 100000 --mpi"
 
 
-def program(*flags, size=2):
-    """The program on ranks of MPI, marked."""
-    argv = [MPIEXEC, "-n", str(size), sys.executable, "-m", "chainertrpo", "train"]
-    return Marked("test_collection_ends", argv=[*argv, *map(str, flags)])
-
-
-def process_of(marked, rank):
-    """The number of a rank's own process, which its workers are children of."""
-    for pid in marked.alive():
-        path = pathlib.Path("/proc", str(pid))
-        itself = b"--mpi" in (path / "cmdline").read_bytes().split(b"\0")
-        if itself and f"PMI_RANK={rank}".encode() in (path / "environ").read_bytes():
-            return pid
-    raise AssertionError("no such rank")
+def program(*flags):
+    return on_mpi(2, "-m", "chainertrpo", "train", *flags)
 
 
 def begun(folder):
@@ -325,3 +315,37 @@ def test_a_signal_to_one_rank_stops_all_and_the_run_goes_on(tmp_path):
         code, output = marked.end()
         assert f"resumed at step {t}" in output and "stopped by SIGINT" in output
         assert code != 0 and marked.nothing_is_left()
+
+
+@mpi
+@linux
+def test_a_rank_that_is_killed_takes_the_others_down(tmp_path):
+    """Of those that go on nothing is left within seconds, and the run goes on."""
+    folder = tmp_path / "run"
+    with training(folder) as marked:
+        seconds = killed_after(marked, "step 6", rank=1)
+    assert seconds < 10
+    t = checkpoints(folder)[-1]
+    assert t >= 400
+    agent = build()
+    assert load_checkpoint(str(folder), agent)["t"] == t == BATCH * agent.n_updates
+
+
+def fail(folder):
+    """The environment of rank 1 raises."""
+    make = functools.partial(troubled, trouble="raise", at=streams(3, 1)[1])
+    with ranks.joined():
+        train_agent_parallel(build(), make, STEPS, folder, num_envs=2, seed=3)
+
+
+@mpi
+@linux
+def test_an_environment_that_raises_ends_all_with_its_traceback(tmp_path):
+    call = f"import test_training_ranks as x; x.fail({str(tmp_path)!r})"
+    with on_mpi(2, "-c", call) as marked:
+        code, output = marked.end()
+        assert marked.nothing_is_left()
+    assert code != 0 and "rank 1 of 2 has failed:" in output
+    assert "RuntimeError: the spring broke" in output and "in environment 1" in output
+    assert "rank 0 of 2" not in output
+    assert checkpoints(tmp_path) == [0]
