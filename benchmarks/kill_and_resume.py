@@ -41,7 +41,8 @@ from chainertrpo.experiments import (  # noqa: E402
     Evaluator,
     describe_environment,
     make_env,
-    parallel_training,
+    parallel_run,
+    train_agent_parallel,
 )
 
 RESULT = HERE / "results" / "kill_and_resume.json"
@@ -125,11 +126,11 @@ def train(env_id, folder, resume, phases):
     Evaluator.evaluate_and_update_max_score = phases.within(
         "evaluation", Evaluator.evaluate_and_update_max_score
     )
-    parallel_training.save_checkpoint = phases.within(
-        "checkpoint", parallel_training.save_checkpoint
+    parallel_run.save_checkpoint = phases.within(
+        "checkpoint", parallel_run.save_checkpoint
     )
     phases.enter("loop")
-    parallel_training.train_agent_parallel(
+    train_agent_parallel(
         agent,
         functools.partial(make_env, env.id, package=env.package),
         SETTINGS["steps"],

@@ -9,7 +9,8 @@ import pathlib
 import signal
 import sys
 
-from chainertrpo import ranks
+from chainertrpo import _threads, ranks
+from chainertrpo._threads import thread_count
 from chainertrpo.data import read_npz
 from chainertrpo.experiments import (
     Collector,
@@ -266,9 +267,10 @@ def test_ranks_on_one_machine_share_its_cores(monkeypatch):
         rank, size, sharing = 0, 4, 2
 
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), False)
-    assert available_cores() == ranks.cores() == 8
+    monkeypatch.setattr(_threads, "_blas_threads", lambda: 6)  # such as OMP_NUM_THREADS
+    assert available_cores() == ranks.cores() == 8 and thread_count() == 6
     with ranks.using(Sharing()):
-        assert available_cores() == ranks.cores() == 4
+        assert available_cores() == ranks.cores() == thread_count() == 4
 
 
 def test_the_folder_is_rank_0s(tmp_path):
