@@ -82,8 +82,8 @@ def paths_of(record):
     return [Path(*piece) for piece in pieces]
 
 
-def updated(record, dtype=np.float64, **changes):
-    """An agent of ours after the update of a record."""
+def ready(record, dtype=np.float64, **changes):
+    """An agent of ours before the update of a record."""
     for name in ("policy", "vf"):
         changes[name] = {"hidden_sizes": [8, 8], **changes.get(name, {})}
     own = json.loads(str(record["changes"])) if "changes" in record else {}
@@ -101,6 +101,12 @@ def updated(record, dtype=np.float64, **changes):
     start = part(record, "start", "policy").values()
     start = np.concatenate([x.ravel() for x in start]) if start else None
     agent._streams["fit"] = Dice(record["rows"], start)
+    return agent
+
+
+def updated(record, dtype=np.float64, **changes):
+    """An agent of ours after the update of a record."""
+    agent = ready(record, dtype, **changes)
     agent.update(paths_of(record))
     return agent
 

@@ -98,8 +98,8 @@ class Discriminator:
     gradient_penalty : float
         w ≥ 0; 0 takes no second derivatives.
     normalize : str
-        ``running`` moments of both halves, ``demonstrations`` or ``none``: see
-        `PairEncoder`.
+        ``running`` moments of both halves, ``observations`` (running, and actions as they
+        are), ``demonstrations`` or ``none``: see `PairEncoder`.
     fit_every : int
         Fit in every so many calls (1: each).
     fit_first : bool
@@ -230,8 +230,8 @@ class Discriminator:
         rows = [self._pairs(paths)]
         if self.absorbing_horizon:
             rows.append(self.encode.absorbing_row())
-        paid = reward_of(self._logits(numpy.concatenate(rows)), self.reward)
-        paid = paid.astype(numpy.float32)
+        logit = self._logits(numpy.concatenate(rows))
+        paid = reward_of(logit, self.reward).astype(logit.dtype)
         ends = numpy.cumsum([len(path.reward) for path in paths])
         relabelled = []
         for path, reward in zip(paths, numpy.split(paid, ends)):
@@ -290,10 +290,10 @@ class Discriminator:
         rows = numpy.concatenate([agent, expert, absorbing, absorbing])
         x = send(self.encode.normalized(rows))
         # One row stands for all absorbing states of a half: mass of them a pair.
-        weight = numpy.empty(2 * n + 2, numpy.float32)
+        weight = numpy.empty(2 * n + 2, x.dtype)
         weight[:n], weight[n : 2 * n] = 1 / (of_all * (1 + mass))
         weight[2 * n :] = mass / (1 + mass) if ranks.rank() == 0 else 0
-        label = numpy.zeros((2 * n + 2, 1), numpy.float32)
+        label = numpy.zeros((2 * n + 2, 1), x.dtype)
         label[n : 2 * n], label[-1] = 1, 1
         weight, label = send(weight), send(label)
         between = None

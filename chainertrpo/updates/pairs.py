@@ -5,11 +5,15 @@ from chainertrpo.policies.normalizer import EmpiricalNormalization, learn
 
 import numpy
 
-NORMALIZE = ("running", "demonstrations", "none")
+NORMALIZE = ("running", "observations", "demonstrations", "none")
 
 
 class PairEncoder:
     """(s, a) -> row: the observation, the action, and whether the state is absorbing.
+
+    Rows are normalised by running moments of agent and expert, by those of the
+    demonstrations, or not at all; or, as by Baselines and Stable Baselines, by running
+    moments of the observations only, with variances of 0.01 or more.
 
     Choices are one-hot; the last column is there only with `absorbing`, and the
     row of absorbing states has 1 there and 0 elsewhere, before and after normalisation
@@ -27,9 +31,13 @@ class PairEncoder:
                 f"{seen.shape}, whose network takes rows. Wrap the environment so that it "
                 "gives features of them; clones (imitate, clone_expert) take images."
             )
+        self._n_seen = seen.size
         expert = self(*demonstrations.pairs())
         self.size = expert.shape[1]
-        self.normalizer = EmpiricalNormalization(self.size, eps=1e-6, clip_threshold=10)
+        how = {"eps": 1e-6, "clip_threshold": 10}
+        if normalize == "observations":
+            how = {"eps": 0.0, "floor": 1e-2}
+        self.normalizer = EmpiricalNormalization(self.size, **how)
         if normalize != "none":
             self.normalizer.experience(expert)
 
@@ -48,7 +56,7 @@ class PairEncoder:
 
     def learn(self, rows):
         """Let running moments take more rows in, those of all ranks."""
-        if self.normalize == "running":
+        if self.normalize in ("running", "observations"):
             learn(self.normalizer, [rows])
 
     def normalized(self, rows):
@@ -56,6 +64,8 @@ class PairEncoder:
         if self.normalize == "none":
             return rows
         normal = self.normalizer(rows, update=False)
+        if self.normalize == "observations":
+            normal[:, self._n_seen :] = rows[:, self._n_seen :]
         if self.absorbing:
             normal[:, -1] = rows[:, -1]
             normal[rows[:, -1] == 1, :-1] = 0

@@ -21,13 +21,13 @@ COPIES = {
     "openai-imitation": {"openai/imitation": "8a2ed90"},
 }
 VERSIONS = "import platform, numpy, scipy, theano; print(platform.python_version(), "
-VERSIONS += "numpy.__version__, scipy.__version__, theano.__version__)"
+VERSIONS += "numpy.__version__, scipy.__version__, str(theano.__version__))"
 N_ACTIONS = 3
 
 
-def network(rng, n_out):
+def network(rng, n_out, n_in=OBS_SIZE):
     """Parameters at random, none of them 0."""
-    arrays, sizes = {}, (OBS_SIZE, HIDDEN, HIDDEN, n_out)
+    arrays, sizes = {}, (n_in, HIDDEN, HIDDEN, n_out)
     for i, (n_in, n) in enumerate(zip(sizes, sizes[1:])):
         arrays[f"mlp/{i}/W"] = rng.standard_normal((n, n_in)) / n_in**0.5
         arrays[f"mlp/{i}/b"] = 0.1 * rng.standard_normal(n)
@@ -58,7 +58,16 @@ def run(arrays):
             return dict(found)
 
 
-def record(preset, case=None, max_kl=0.01, damping=0.1):
+def expert_of(data, rng):
+    """Pairs to imitate, other than those of `data`, and which of them are drawn."""
+    obs = rng.normal(2, 2, (90, OBS_SIZE)).astype("f").astype("d")
+    action = rng.normal(1, 1, (90, ACTION_SIZE)).astype("f").astype("d")
+    drawn = rng.randint(90, size=len(data["reward"]))
+    return {"expert_obs": obs, "expert_action": action, "drawn": drawn}
+
+
+def record(preset, case=None, max_kl=0.01, damping=0.1, gail=None):
+    """One update; with `gail`, settings of a discriminator, one of their imitator."""
     softmax = case == "softmax"
     data = experience(
         n_actions=N_ACTIONS if softmax else None, terminal=(True, True, True, True)
@@ -77,11 +86,19 @@ def record(preset, case=None, max_kl=0.01, damping=0.1):
             "normalizer": seen(earlier.normal(0, 3, (500, OBS_SIZE))),
             "unit": seen(earlier.normal(5, 30, 500).reshape(-1, 1)),
         }
+    if gail is not None:
+        more["given"]["discriminator"] = seen(
+            earlier.normal(1, 3, (500, OBS_SIZE + ACTION_SIZE))
+        )
+        before["discriminator"] = network(rng, 1, OBS_SIZE + ACTION_SIZE)
+        data.update(expert_of(data, earlier))
     arrays = {**data}
     for when, networks in (("before", before), *more.items()):
         for name, parts in networks.items():
             arrays.update({f"{when}/{name}/{k}": x for k, x in parts.items()})
     settings = {"max_kl": max_kl, "damping": damping, "n_actions": N_ACTIONS}
+    if gail is not None:
+        settings["gail"] = gail
     found = run({**arrays, "settings": json.dumps(settings)})
     after = {}
     for name, x in found.items():
@@ -100,10 +117,22 @@ def record(preset, case=None, max_kl=0.01, damping=0.1):
     names = ("python", "numpy", "scipy", "theano")
     versions = dict(zip(names, said.strip(" ()\n").replace("'", "").split(", ")))
     copy = {**versions, **COPIES[preset]}
-    write(preset, data, before, after, [], copy=copy, case=case, **more)
+    folder = FOLDER
+    if gail is not None:
+        data.update({name: found[name] for name in ("paid", "advantage")})
+        data["gail"], folder = numpy.array(json.dumps(gail)), FOLDER / "imitation"
+    write(preset, data, before, after, [], copy=copy, case=case, folder=folder, **more)
 
+
+GAIL = {
+    "adam_lr": 0.01,
+    "adam_steps": 2,
+    "ent_reg_weight": 0.001,
+    "favor_zero_expert_reward": False,
+}
 
 if __name__ == "__main__":
+    record("openai-imitation", gail=GAIL)
     record("openai-imitation")
     record("openai-imitation", "kl", 0.03, 1e-3)
     record("openai-imitation", "kl-twice", 1.0, 1e-4)

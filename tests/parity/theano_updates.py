@@ -120,21 +120,58 @@ def imitation():
             )
 
     step = rl.TRPO(settings["max_kl"], settings["damping"])
-
-    optimizer = rl.SamplingPolicyOptimizer(
-        Batch(), 0.995, 0.97, policy, None, step, vf, lambda obs: obs
-    )
-    optimizer.curr_iter = 1  # in the first there is a batch for the normalisers
+    common = Batch(), 0.995, 0.97, policy, None, step
+    if "gail" in settings:
+        optimizer = imitator(common, spec, obs_space, action_space, vf, put)
+        variables["discriminator"] = optimizer.reward_func.get_trainable_variables(), []
+    else:
+        optimizer = rl.SamplingPolicyOptimizer(*(common + (vf, lambda obs: obs)))
+        optimizer.curr_iter = 1  # in the first there is a batch for the normalisers
     fields = {name: value for name, value, _ in optimizer.step()}
-    for name in ("policy", "vf"):
-        found, heads = variables[name]
+    for name, (found, heads) in variables.items():
         arrays = [v.get_value() for v in found]
         layers = [list(x) for x in zip(arrays[::2], arrays[1::2])]
-        layers[0][0] = layers[0][0][:size]  # the time's weights stay 0
+        if name != "discriminator":
+            layers[0][0] = layers[0][0][:size]  # the time's weights stay 0
         give(name, layers, *[v.get_value() for v in heads])
     backtracks = fields["bt"]
     taken["n_tries"] = min(backtracks + 1, 10)
     taken["fraction"] = 0.5**backtracks
+
+
+def imitator(common, spec, obs_space, action_space, vf, put):
+    """The optimiser of GAIL, which notes what it pays and the advantages of that."""
+    from policyopt import imitation as adversarial
+    from policyopt import optim, rl
+
+    given_to = {"max_kl": None, "enable_inputnorm": True}
+    given_to.update(include_time=False, time_scale=0.0, **settings["gail"])
+    spaces = obs_space, action_space, spec
+    judge = adversarial.TransitionClassifier(*spaces, varscope_name="judge", **given_to)
+    for v, array in zip(
+        judge.get_trainable_variables(),
+        [x for layer in of("discriminator")[0] for x in layer],
+    ):
+        v.set_value(array.reshape(v.get_value().shape))
+    put(judge.inputnorm, "given/discriminator/")
+    same, curvatures, drawn = (lambda obs: obs), optim.np.random.choice, given["drawn"]
+    n_expert = len(given["expert_obs"])
+    # The draw of as many expert pairs as there are the agent's; else that of the rows.
+    optim.np.random.choice = lambda n, size: (
+        drawn if n == n_expert else curvatures(n, size)
+    )
+    advantages = rl.compute_advantage
+
+    def noted(reward, *args):
+        found = advantages(reward, *args)
+        taken["paid"], taken["advantage"] = reward.stacked, found[0].stacked
+        return found
+
+    rl.compute_advantage = noted
+    expert = given["expert_obs"], given["expert_action"], numpy.zeros(n_expert)
+    return adversarial.ImitationOptimizer(
+        *(common + (judge, vf, same, same, 0.0) + expert)
+    )
 
 
 imitation()
