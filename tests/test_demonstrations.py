@@ -16,6 +16,7 @@ from chainertrpo.data.demonstrations import (
     read_demonstrations,
     select,
     subsample,
+    without_actions,
     write_demonstrations,
 )
 from chainertrpo.data.demonstrations.files import _digest
@@ -60,6 +61,30 @@ def test_round_trip(tmp_path, discrete):
     data = (tmp_path / "d.npz").read_bytes()
     write_demonstrations(tmp_path / "d.npz", second)
     assert data == (tmp_path / "d.npz").read_bytes()
+
+
+def test_a_file_of_observations_only(tmp_path):
+    whole = subsample(demonstrations(), 2)
+    seen = without_actions(whole)
+    write_demonstrations(tmp_path / "d.npz", seen)
+    read = read_demonstrations(tmp_path / "d.npz", header())
+    assert not read.has_actions and "action" not in read_npz(tmp_path / "d.npz")
+    assert read.n_kept == whole.n_kept == len(whole.pairs()[0])
+    assert read.digest() == seen.digest() != whole.digest()
+    assert "none recorded" in describe(read)
+    with pytest.raises(ValueError, match=r"got observations only.*GAIL"):
+        read.pairs()
+    with pytest.raises(ValueError, match="actions in all episodes or in none"):
+        Demonstrations(whole.episodes[:1] + seen.episodes[1:], header())
+    with pytest.raises(ValueError, match="no masks without actions"):
+        masked = seen.episodes[0]._replace(mask=np.ones((5, 2), bool))
+        Demonstrations([masked], header())
+    write_demonstrations(tmp_path / "w.npz", whole)
+    arrays = read_npz(tmp_path / "w.npz")
+    del arrays["action"]  # lost, not left out
+    write_npz(tmp_path / "w.npz", arrays)
+    with pytest.raises(BadFileError, match="expected the array action, whose SHA"):
+        read_demonstrations(tmp_path / "w.npz")
 
 
 def test_paths_and_pairs():

@@ -4,7 +4,9 @@ import functools
 import types
 
 from chainertrpo import GAIL, TRPO, Discriminator, GaussianPolicy, ValueFunction
+from chainertrpo.agents import clone_expert
 from chainertrpo.data import Demonstrations, Episode, environment_header
+from chainertrpo.data.demonstrations import without_actions
 from chainertrpo.experiments import train_agent_parallel
 from chainertrpo.numerics import flatten
 from chainertrpo.policies import EmpiricalNormalization
@@ -20,9 +22,19 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 
-def expert(discrete=False, episodes=4):
+class Pushed(Point):
+    """A point that stays where it was pushed to, and pays −x²."""
+
+    def step(self, action):
+        x, (obs, reward, done, info) = self.x, super().step(action)
+        self.x = x + float(np.clip(action, -1, 1)[0])
+        obs[0] = self.x
+        return obs, reward, done, info
+
+
+def expert(discrete=False, episodes=4, world=Point):
     """Points that are pushed to 0 exactly (a = −x)."""
-    env, found = Point(discrete=discrete), []
+    env, found = world(discrete=discrete), []
     for i in range(episodes):
         obs, action, reward, done = [env.reset()], [], [], False
         while not done:
@@ -92,6 +104,25 @@ def test_it_imitates():
     log = drive(agent, Point(), 12_001)
     rewards = np.array([reward for _, _, reward, _ in log])
     assert rewards[-1000:].mean() > 0.5 * rewards[:1000].mean()
+
+
+def test_it_imitates_what_was_only_seen():
+    demos = without_actions(expert(episodes=20, world=Pushed))
+    agent = GAIL(
+        make(update_interval=500, entropy_coef=0.0), Discriminator(demos, steps=3)
+    )
+    log = drive(agent, Pushed(), 12_001)
+    rewards = np.array([reward for _, _, reward, _ in log])
+    print(rewards[:1000].mean(), rewards[-1000:].mean())
+    assert rewards[-1000:].mean() > 0.5 * rewards[:1000].mean()
+
+
+def test_observations_cannot_be_cloned():
+    agent = make()
+    before = theta(agent).copy()
+    with pytest.raises(ValueError, match="nothing can be cloned"):
+        clone_expert(agent, without_actions(expert()))
+    assert np.array_equal(theta(agent), before)
 
 
 def test_save_load_and_state(tmp_path):

@@ -115,3 +115,21 @@ def test_clone_only_and_mistakes(tmp_path):
     assert "Traceback" not in done.stderr
     done = run(TRAIN, *flags, "--trajectories", 3, code=1)
     assert "expected episodes in 0 … 1" in done.stderr
+
+
+def test_observations_only(tmp_path):
+    demos = record_episodes(make_env("CartPole-v1"), balance, 2)
+    write_demonstrations(tmp_path / "d.npz", demos)
+    record = "examples/record_demonstrations.py"
+    run(record, "observations", tmp_path / "d.npz", tmp_path / "seen.npz")
+    flags = ["--workers", 1, "--eval-n-runs", 1, "--steps", 300]
+    flags += ["--update-interval", 300, "--outdir", tmp_path / "runs"]
+    out = run(TRAIN, "--demos", tmp_path / "seen.npz", *flags).stdout
+    assert "of (s, s'); paid by gail" in out
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert "resumed at step 300" in run(TRAIN, "--resume", folder).stderr
+    flags.append("--observations-only")
+    out = run(TRAIN, "--demos", tmp_path / "d.npz", *flags).stdout
+    assert "of (s, s'); paid by gail" in out
+    done = run(TRAIN, "--demos", tmp_path / "seen.npz", "--clone-only", code=1)
+    assert "nothing can be cloned" in done.stderr and "Traceback" not in done.stderr

@@ -9,6 +9,7 @@ from chainertrpo.data.demonstrations import (
     read_demonstrations,
     select,
     subsample,
+    without_actions,
     write_demonstrations,
 )
 from chainertrpo.data.files import (
@@ -67,6 +68,7 @@ __all__ = [
     "select",
     "standardize",
     "subsample",
+    "without_actions",
     "unmasked",
     "write_atomically",
     "write_demonstrations",

@@ -32,7 +32,7 @@ def replay(env, demonstrations, on_episode=None, film=False):
     Raises
     ------
     ValueError
-        An episode has no seed.
+        An episode has no seed, or no actions.
     """
     unknown = [i for i, e in enumerate(demonstrations.episodes) if e.seed < 0]
     if unknown:
@@ -41,6 +41,7 @@ def replay(env, demonstrations, on_episode=None, film=False):
             "was reset with an episode cannot be replayed; files of other projects have "
             "none. Drop these, or record anew."
         )
+    demonstrations.pairs()  # that there are actions
     env = FixedHorizon(env, max(demonstrations.lengths))
     for i, episode in enumerate(demonstrations.episodes):
         env.seed(episode.seed)

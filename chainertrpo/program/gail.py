@@ -50,6 +50,8 @@ def make_parser():
     add(
         "--every", type=int, metavar="K", help="every k-th pair (default: the preset's)"
     )
+    what = "tell (s, s') apart, not (s, a): as where --demos has no actions"
+    add("--observations-only", action="store_true", help=what)
     add("--gradient-penalty", type=float, help="weight (default: the preset's)")
     add("--discriminator-steps", type=int, help="a batch (default: the preset's)")
     add("--absorbing", action="store_true", help="absorbing states after terminal ones")
@@ -79,6 +81,8 @@ def build(demos, args, env):
         judge["gradient_penalty"] = args.gradient_penalty
     if args.discriminator_steps is not None:
         judge["steps"] = args.discriminator_steps
+    if args.observations_only:
+        judge["sees"] = "next_observations"
     if args.absorbing and env.max_episode_steps is None:
         raise ValueError(
             f"--absorbing needs an environment with a time limit, and {env.id} has none. "
@@ -103,7 +107,8 @@ def build(demos, args, env):
     print(f"expert        {sum(demos.returns) / len(demos.returns):.2f} mean return")
     print(f"              {len(demos.episodes)} episodes by {maker(demos.made_by)}")
     pairs = say_kept(demos, kept, settings["every"])
-    print(f"pairs         {pairs}; paid by {agent.rewards.reward}")
+    sees = "(s, a)" if agent.rewards.encode.sees == "actions" else "(s, s')"
+    print(f"pairs         {pairs} of {sees}; paid by {agent.rewards.reward}")
     if args.load:
         agent.load(args.load)
     epochs = args.clone_epochs or (300 if args.clone_only else 0)
@@ -118,7 +123,7 @@ def build(demos, args, env):
 
 def say_kept(demos, kept, every):
     """Say how many pairs there are to imitate, and of how many."""
-    n, of = len(kept.pairs()[0]), len(demos.pairs()[0])
+    n, of = kept.n_kept, demos.n_kept
     if n == of:
         return f"all {of} kept"
     return f"{n} of {of} kept (one in {every}; --every 1 keeps all)"

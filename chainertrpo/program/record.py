@@ -9,6 +9,7 @@
     chainertrpo record merge one.npz two.npz all.npz
     chainertrpo record drop demos.npz good.npz --return-below 150
     chainertrpo record subsample demos.npz few.npz --every 20
+    chainertrpo record observations demos.npz seen.npz
 
 CartPole has no action that does nothing: while no key is pressed it is pushed left.
 `convert` reads files of Baselines, Stable Baselines and openai/imitation, and reads and
@@ -28,7 +29,13 @@ from chainertrpo.data import (
     subsample,
     write_demonstrations,
 )
-from chainertrpo.data.demonstrations import MINARI, describe, kind_of, read_any
+from chainertrpo.data.demonstrations import (
+    MINARI,
+    describe,
+    kind_of,
+    read_any,
+    without_actions,
+)
 from chainertrpo.data.demonstrations.minari import (
     import_minari,
     minari_environment,
@@ -112,6 +119,7 @@ def parse_args(argv=None):
     sub = command("subsample", "keep every k-th pair", "input", "output")
     sub.add_argument("--every", type=int, default=20, help="k (default 20)")
     sub.add_argument("--seed", type=int, default=0, help="of the offsets (default 0)")
+    command("observations", "leave out the actions", "input", "output")
     return parser.parse_args(argv)
 
 
@@ -279,6 +287,8 @@ def run(args):
         demos = merge([read_demonstrations(path, first) for path in args.inputs])
     elif args.command == "drop":
         demos = drop(read_demonstrations(args.input), args)
+    elif args.command == "observations":
+        demos = without_actions(read_demonstrations(args.input))
     else:
         demos = subsample(read_demonstrations(args.input), args.every, args.seed)
         print(
@@ -286,8 +296,7 @@ def run(args):
         )
     if demos is not None:
         write_demonstrations(args.output, demos)
-        pairs = len(demos.pairs()[0])
-        print(f"{len(demos.episodes)} episodes, {pairs} pairs: {args.output}")
+        print(f"{len(demos.episodes)} episodes, {demos.n_kept} pairs: {args.output}")
     return 0
 
 

@@ -113,6 +113,9 @@ class Discriminator:
         Discount of the absorbing rewards; the agent's.
     last_scale : float
         Factor of the last layer's initial weights; 0 makes D = ½ at first.
+    sees : str, optional
+        ``actions``: D(s, a); ``next_observations``: D(s, s'), which needs no actions of the
+        expert (Torabi et al. 2018, arXiv:1807.06158).  By default what there is.
     seed : int
         Of weights and sampled pairs.
     """
@@ -135,6 +138,7 @@ class Discriminator:
         absorbing_horizon: int | None = None,
         gamma: float = 0.99,
         last_scale: float = 0.0,
+        sees: str | None = None,
         seed: int = 0,
     ) -> None:
         reward_of(0.0, reward)
@@ -154,8 +158,10 @@ class Discriminator:
         self.entropy_coef, self.gradient_penalty = entropy_coef, gradient_penalty
         self.fit_every, self.fit_first = fit_every, fit_first
         self.absorbing_horizon = absorbing_horizon
-        self.encode = PairEncoder(demonstrations, normalize, bool(absorbing_horizon))
-        self._expert = self.encode(*demonstrations.pairs())
+        self.encode = PairEncoder(
+            demonstrations, normalize, bool(absorbing_horizon), sees
+        )
+        self._expert = self.encode.expert_rows(demonstrations)
         self._expert_absorbing = self._expert_absorbing_rows()
         self.link = Judge(
             (self.encode.size, *widths("hidden_sizes", hidden_sizes), 1),
@@ -197,22 +203,22 @@ class Discriminator:
         )
         return relabelled
 
-    def logits(self, obs, action):
-        """The logit l(s, a) of pairs.
+    def logits(self, obs, then):
+        """The logit l(s, a), or l(s, s'), of pairs.
 
         Parameters
         ----------
         obs : array, shape (N, S)
             Raw observations.
-        action : array, shape (N, A) or (N,)
-            Actions.
+        then : array, shape (N, A) or (N,); or (N, S)
+            Actions; or what was observed next.
 
         Returns
         -------
         array, shape (N,), float32, on the host
             Positive where the pair looks like the expert's.
         """
-        return self._logits(self.encode(obs, action))
+        return self._logits(self.encode(obs, then))
 
     def relabel(self, paths):
         """Replace the rewards of paths by the discriminator's, without a fit.
@@ -227,7 +233,7 @@ class Discriminator:
         list of Path
             New ones; `paths` are as they were.
         """
-        rows = [self._pairs(paths)]
+        rows = [self.encode.rows_of(paths)]
         if self.absorbing_horizon:
             rows.append(self.encode.absorbing_row())
         logit = self._logits(numpy.concatenate(rows))
@@ -262,7 +268,7 @@ class Discriminator:
         FloatingPointError
             The loss is not finite; the weights are those of the step before.
         """
-        agent = self._pairs(paths)
+        agent = self.encode.rows_of(paths)
         left = sum(self._absorbing_steps(len(p.reward), p.terminal) for p in paths)
         # Of all ranks, which draw alike and take what belongs to their rows.
         first, n = ranks.place(len(agent))
@@ -368,11 +374,6 @@ class Discriminator:
             with chainer.no_backprop_mode():
                 out = self.link(x).array
         return chainer.backends.cuda.to_cpu(out)[:, 0]
-
-    def _pairs(self, paths):
-        """All pairs of paths, encoded."""
-        obs = numpy.concatenate([path.obs[:-1] for path in paths])
-        return self.encode(obs, numpy.concatenate([path.action for path in paths]))
 
     # Around it
 

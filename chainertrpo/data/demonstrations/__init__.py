@@ -1,7 +1,12 @@
 """Demonstrations: records, files of ours and of other projects, and their curation."""
 
 from chainertrpo.data.demonstrations.conversion import MINARI, kind_of, read_any
-from chainertrpo.data.demonstrations.curation import merge, select, subsample
+from chainertrpo.data.demonstrations.curation import (
+    merge,
+    select,
+    subsample,
+    without_actions,
+)
 from chainertrpo.data.demonstrations.description import describe, maker
 from chainertrpo.data.demonstrations.files import (
     read_demonstrations,
@@ -32,5 +37,6 @@ __all__ = [
     "select",
     "spaces_of",
     "subsample",
+    "without_actions",
     "write_demonstrations",
 ]

@@ -23,7 +23,7 @@ READERS = {
     ),
 }
 _ARRAYS = {  # an .npz with these arrays is that project's
-    "chainertrpo": {"header", "obs", "action", "reward", "length"},
+    "chainertrpo": {"header", "obs", "reward", "length"},
     "stable-baselines": {"obs", "actions", "rewards", "episode_starts"},
     "baselines": {"obs", "acs"},  # and rews, or lens and rets
 }

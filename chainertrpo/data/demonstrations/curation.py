@@ -1,4 +1,4 @@
-"""Demonstrations made smaller or joined: subsample, select, merge."""
+"""Demonstrations made smaller or joined."""
 
 import dataclasses
 
@@ -43,6 +43,23 @@ def subsample(demonstrations, every, seed=0):
         offset = int(rng.integers(every))
         kept[at[offset if offset < len(at) else 0 :: every]] = True
         episodes.append(episode._replace(kept=kept))
+    return dataclasses.replace(demonstrations, episodes=episodes)
+
+
+def without_actions(demonstrations):
+    """Leave out what was done, and keep what was seen.
+
+    Parameters
+    ----------
+    demonstrations : Demonstrations
+        Any.
+
+    Returns
+    -------
+    Demonstrations
+        Of observations only.
+    """
+    episodes = [e._replace(action=None, mask=None) for e in demonstrations.episodes]
     return dataclasses.replace(demonstrations, episodes=episodes)
 
 

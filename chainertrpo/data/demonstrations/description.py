@@ -21,7 +21,6 @@ def describe(demonstrations):
     environment, episodes = demonstrations.environment, demonstrations.episodes
     returns = numpy.array(demonstrations.returns)
     versions = ", ".join(f"{k} {v}" for k, v in demonstrations.versions.items())
-    obs, action = demonstrations.pairs()
     lines = [
         f"environment  {environment.get('id')} of {environment.get('package')}",
         f"made by      {maker(demonstrations.made_by)}",
@@ -37,14 +36,14 @@ def describe(demonstrations):
         )
     lines += [
         f"in all       {len(episodes)} episodes, {sum(demonstrations.lengths)} steps, "
-        f"{len(obs)} pairs kept",
+        f"{demonstrations.n_kept} pairs kept",
         f"return       {returns.mean():.2f} ± {returns.std():.2f} "
         f"({returns.min():.2f} … {returns.max():.2f})",
-        f"actions      {_actions(action, spaces_of(environment)[1])}",
+        f"actions      {_actions(demonstrations)}",
     ]
     first = {}
     for i, e in enumerate(episodes):
-        same = first.setdefault((e.obs.tobytes(), e.action.tobytes()), i)
+        same = first.setdefault((e.obs.tobytes(), numpy.array(e.action).tobytes()), i)
         if same != i:
             lines.append(f"Episode {i} is the same as episode {same}.")
     if len(set(demonstrations.lengths)) > 1:
@@ -79,7 +78,10 @@ def maker(made_by):
     return f"{kind} ({', '.join(more)})" if more else str(kind)
 
 
-def _actions(action, space):
+def _actions(demonstrations):
+    if not demonstrations.has_actions:
+        return "none recorded: observations only"
+    action, space = demonstrations.pairs()[1], spaces_of(demonstrations.environment)[1]
     if not len(action):
         return "none kept"
     if not space.is_continuous:

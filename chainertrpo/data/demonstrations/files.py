@@ -1,7 +1,7 @@
 """Demonstration files, which cannot run code when read.
 
 A file is an ``.npz`` without pickles.  N steps of E episodes lie one after the other:
-``obs`` (N + E, S), or images (N + E, H, W, C) of bytes, ``action`` (N, A) or (N,),
+``obs`` (N + E, S), or images (N + E, H, W, C) of bytes, perhaps ``action`` (N, A) or (N,),
 ``reward`` (N,), ``kept`` (N,), perhaps ``mask`` (N, M), and for each episode ``length``,
 ``terminated``, ``truncated`` and ``seed`` (−1: unknown).  ``header`` is JSON: format,
 version, environment with its spaces, who played, library versions, and the SHA-256 of
@@ -23,7 +23,6 @@ import numpy
 FORMAT, VERSION = "chainertrpo demonstrations", 1
 ARRAYS = {  # name: kinds of dtype, number of dimensions
     "obs": ("fu", (2, 4)),
-    "action": ("if", (1, 2)),
     "reward": ("f", (1,)),
     "kept": ("b", (1,)),
     "length": ("i", (1,)),
@@ -31,7 +30,8 @@ ARRAYS = {  # name: kinds of dtype, number of dimensions
     "truncated": ("b", (1,)),
     "seed": ("i", (1,)),
 }
-MASK = {"mask": ("b", (2,))}  # there only where there are masks
+# There only where there are actions, and masks of them.
+OPTIONAL = {"action": ("if", (1, 2)), "mask": ("b", (2,))}
 
 
 def write_demonstrations(path, demonstrations):
@@ -47,10 +47,9 @@ def write_demonstrations(path, demonstrations):
     episodes = demonstrations.episodes
     arrays = {
         name: numpy.concatenate([getattr(e, name) for e in episodes])
-        for name in ("obs", "action", "reward", "kept")
+        for name in ("obs", "action", "reward", "kept", "mask")
+        if getattr(episodes[0], name) is not None
     }
-    if episodes[0].mask is not None:
-        arrays["mask"] = numpy.concatenate([e.mask for e in episodes])
     arrays["length"] = numpy.array(demonstrations.lengths, numpy.int64)
     for name, dtype in (("terminated", bool), ("truncated", bool), ("seed", "i8")):
         arrays[name] = numpy.array([getattr(e, name) for e in episodes], dtype)
@@ -90,9 +89,11 @@ def read_demonstrations(path, environment=None, max_bytes=None):
     arrays = read_npz(path, max_bytes=max_bytes)
     try:
         header = _read_header(arrays)
-        for name, (kinds, dimensions) in {**ARRAYS, **MASK}.items():
-            if name in arrays:
-                _check_array(name, arrays[name], kinds, dimensions, header["sha256"])
+        for name, (kinds, dimensions) in {**ARRAYS, **OPTIONAL}.items():
+            if name in arrays or name in header["sha256"]:
+                _check_array(
+                    name, arrays.get(name), kinds, dimensions, header["sha256"]
+                )
         demonstrations = Demonstrations(
             _episodes(arrays),
             header["environment"],
@@ -107,6 +108,10 @@ def read_demonstrations(path, environment=None, max_bytes=None):
 
 
 def _check_array(name, array, kinds, dimensions, sums):
+    if array is None:
+        raise ValueError(
+            f"expected the array {name}, whose SHA-256 there is, got none."
+        )
     if array.dtype.kind not in kinds or array.ndim not in dimensions:
         raise ValueError(
             f"expected {name} of kind {kinds} with {dimensions} dimensions, got "
@@ -118,7 +123,7 @@ def _check_array(name, array, kinds, dimensions, sums):
 
 def _read_header(arrays):
     missing, extra = ARRAYS.keys() - arrays.keys(), arrays.keys() - ARRAYS.keys()
-    if "header" not in arrays or missing or extra - {"header", *MASK}:
+    if "header" not in arrays or missing or extra - {"header", *OPTIONAL}:
         raise ValueError(
             f"expected the arrays header, {', '.join(ARRAYS)}; got {sorted(arrays)}. "
             "Files of other projects: chainertrpo record convert."
@@ -149,7 +154,7 @@ def _episodes(arrays):
     if len(length) == 0 or length.min() < 1 or length.max() > len(arrays["obs"]):
         raise ValueError("expected episodes of at least one step.")
     n, e = sum(length.tolist()), len(length)
-    for name in [*ARRAYS, *(MASK.keys() & arrays.keys())]:
+    for name in [*ARRAYS, *(OPTIONAL.keys() & arrays.keys())]:
         want = n + e if name == "obs" else n
         want = e if name in ("length", "terminated", "truncated", "seed") else want
         if len(arrays[name]) != want:
@@ -163,6 +168,7 @@ def _episodes(arrays):
     parts["obs"] = numpy.split(arrays["obs"], ends + numpy.arange(1, e))
     for name in ("terminated", "truncated", "seed"):
         parts[name] = arrays[name].tolist()
+    parts.setdefault("action", [None] * e)
     return [Episode(**{k: parts[k][i] for k in parts}) for i in range(e)]
 
 

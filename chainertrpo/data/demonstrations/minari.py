@@ -170,6 +170,7 @@ def write_minari(dataset_id, demonstrations, env):
     from minari.data_collector import EpisodeBuffer
 
     _check_name(dataset_id)
+    demonstrations.pairs()  # that there are actions
     header = environment_header(env, id=env.spec and env.spec.id)
     check_environment(demonstrations, header)
     seen, acted = map(Space.of, (env.observation_space, env.action_space))

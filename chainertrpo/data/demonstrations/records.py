@@ -17,8 +17,9 @@ class Episode(typing.NamedTuple):
     ----------
     obs : array, shape (n + 1, S), float32
         s₀ … sₙ, flattened, not normalised; images (n + 1, H, W, C) uint8.
-    action : array, shape (n, A) float32 or int32, or (n,) int32
+    action : array, shape (n, A) float32 or int32, or (n,) int32; or None
         a₀ … aₙ₋₁ as the agent chose them (see `Space`): not clipped, choices from 0.
+        None: only what was seen is known.
     reward : array, shape (n,), float32
         The environment's; reported, never trained on.
     terminated, truncated : bool
@@ -71,8 +72,11 @@ class Demonstrations:
             checked(episode, *spaces, f"episode {i}")
             for i, episode in enumerate(self.episodes)
         )
-        if len({episode.mask is None for episode in episodes}) > 1:
-            raise ValueError("expected masks in all episodes or in none, got both.")
+        for name in ("action", "mask"):
+            if len({getattr(episode, name) is None for episode in episodes}) > 1:
+                raise ValueError(
+                    f"expected {name}s in all episodes or in none, got both."
+                )
         object.__setattr__(self, "episodes", episodes)
 
     @property
@@ -90,12 +94,23 @@ class Demonstrations:
         total = hashlib.sha256()
         for e in self.episodes:
             ends = numpy.array([e.terminated, e.truncated])
-            masks = () if e.mask is None else (e.mask,)
-            for array in (e.obs, e.action, e.reward, e.kept, ends, *masks):
+            for array in (e.obs, e.action, e.reward, e.kept, ends, e.mask):
+                if array is None:
+                    continue
                 array = numpy.ascontiguousarray(array)
                 total.update(f"{array.dtype.str} {array.shape} ".encode())
                 total.update(array.tobytes())
         return total.hexdigest()
+
+    @property
+    def has_actions(self):
+        """Whether what was done is known, or only what was seen."""
+        return self.episodes[0].action is not None
+
+    @property
+    def n_kept(self):
+        """Pairs that count, in all episodes."""
+        return sum(int(e.kept.sum()) for e in self.episodes)
 
     def pairs(self):
         """Return the kept pairs of all episodes: (N, S) observations, actions.
@@ -104,7 +119,18 @@ class Demonstrations:
         -------
         obs, action : array
             As in `Episode`.
+
+        Raises
+        ------
+        ValueError
+            There are no actions.
         """
+        if not self.has_actions:
+            raise ValueError(
+                "expected demonstrations with actions, got observations only, of which "
+                "nothing can be cloned. Imitate them by GAIL, whose discriminator then "
+                "sees what follows an observation instead of the action."
+            )
         obs = [e.obs[:-1][e.kept] for e in self.episodes]
         action = [e.action[e.kept] for e in self.episodes]
         return numpy.concatenate(obs), numpy.concatenate(action)
@@ -242,13 +268,17 @@ def checked(episode, observations, actions, where):
     ValueError
         It is no episode of this environment.
     """
-    arrays = dict(zip(NUMBERS, map(numpy.asarray, episode[:3])))
+    arrays = {
+        name: numpy.asarray(x)
+        for name, x in zip(NUMBERS, episode)
+        if x is not None or name != "action"
+    }
     for name, array in arrays.items():
         if array.dtype.kind not in NUMBERS[name]:
             raise ValueError(
                 f"{where}: expected real numbers in {name}, got {array.dtype}."
             )
-    obs, action, reward = arrays.values()
+    obs, reward, action = arrays["obs"], arrays["reward"], arrays.get("action")
     n, image = len(reward), observations.is_image
     row = observations.shape if image else (observations.size,)
     if reward.ndim != 1:
@@ -263,7 +293,10 @@ def checked(episode, observations, actions, where):
     kept = numpy.ones(n, bool) if episode.kept is None else numpy.asarray(episode.kept)
     if kept.shape != (n,) or kept.dtype != bool:
         raise ValueError(f"{where}: expected {n} booleans in kept, got {kept.shape}.")
-    action = _checked_actions(action, n, actions, where)
+    if action is not None:
+        action = _checked_actions(action, n, actions, where)
+    elif episode.mask is not None:
+        raise ValueError(f"{where}: expected no masks without actions, got some.")
     return Episode(
         obs if image else _as_float32(obs, f"{where}: expected finite obs"),
         action,
