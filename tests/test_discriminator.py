@@ -157,9 +157,11 @@ def test_loss_is_the_textbook_formula(gradients):
     assert_slopes(made.link, gradients[0], loss, 1e-4)
 
 
-@pytest.mark.parametrize("activation", ["tanh", "silu"])
-def test_gradient_penalty_and_its_gradient_by_differences(gradients, activation):
-    settings = {"hidden_sizes": (4, 3), "last_scale": 1.0, "activation": activation}
+@pytest.mark.parametrize(
+    "more", [{}, {"activation": "silu"}, {"spectral_norm": 0.7}], ids=str
+)
+def test_gradient_penalty_and_its_gradient_by_differences(gradients, more):
+    settings = {"hidden_sizes": (4, 3), "last_scale": 1.0, **more}
     with chainer.using_config("dtype", np.float64):
         made = Discriminator(
             demonstrations(),
@@ -168,6 +170,8 @@ def test_gradient_penalty_and_its_gradient_by_differences(gradients, activation)
             entropy_coef=0,
             **settings,
         )
+    for _, param in made.link.namedparams():  # orthogonal: all singular values equal
+        param.array += 0.2 * np.random.default_rng(1).standard_normal(param.shape)
     agent, expert = np.random.default_rng(0).standard_normal((2, 6, 5))
     made._rng = np.random.default_rng(5)
     made._step(agent, expert, np.zeros(2))
@@ -190,6 +194,24 @@ def test_gradient_penalty_and_its_gradient_by_differences(gradients, activation)
         return cross + 10 * ((np.linalg.norm(g, axis=0) - 1) ** 2).mean()
 
     assert_slopes(made.link, gradients[0], loss, 1e-4)
+
+
+def test_a_bounded_discriminator_is_lipschitz_and_begins_with_a_half():
+    made = Discriminator(
+        demonstrations(lengths=(40, 40)),
+        hidden_sizes=(16, 16),
+        spectral_norm=0.9,
+        learning_rate=0.1,
+        steps=50,
+    )
+    obs, action = made.demonstrations.pairs()
+    assert np.array_equal(made.logits(obs, action), np.zeros(len(obs)))
+    made.fit(agent_paths())
+    rows = made.encode.normalized(made._expert)
+    out = made._logits(made._expert)
+    far = np.linalg.norm(rows[:, None] - rows, axis=2)
+    steep = np.abs(out[:, None] - out) / np.where(far > 0, far, np.inf)
+    assert 0.1 * 0.9**3 < steep.max() <= 0.9**3 * (1 + 1e-4)
 
 
 def test_a_warning_that_teaches_comes_once():
@@ -264,6 +286,8 @@ def test_fit_every_and_order():
         ({"normalize": "x"}, "expected normalize"),
         ({"steps": 0}, "steps"),
         ({"gradient_penalty": -1}, "gradient_penalty"),
+        ({"spectral_norm": 0}, "spectral_norm"),
+        ({"sees": "rewards"}, "sees"),
     ],
 )
 def test_wrong_settings(settings, message):
@@ -273,13 +297,16 @@ def test_wrong_settings(settings, message):
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("discrete", [True, False])
-@pytest.mark.parametrize("penalty", [0.0, 1.0])
-def test_a_fit_and_its_rewards_on_the_gpu_are_those_of_the_cpu(discrete, penalty):
+@pytest.mark.parametrize("penalty, bound", [(0.0, None), (1.0, None), (1.0, 0.7)])
+def test_a_fit_and_its_rewards_on_the_gpu_are_those_of_the_cpu(
+    discrete, penalty, bound
+):
     made = [
         Discriminator(
             demonstrations(discrete, (40, 40)),
             hidden_sizes=(16,),
             gradient_penalty=penalty,
+            spectral_norm=bound,
             last_scale=1.0,
             steps=3,
             seed=3,

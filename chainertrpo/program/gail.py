@@ -53,6 +53,9 @@ def make_parser():
     what = "tell (s, s') apart, not (s, a): as where --demos has no actions"
     add("--observations-only", action="store_true", help=what)
     add("--gradient-penalty", type=float, help="weight (default: the preset's)")
+    what = "bound the singular values of its weights (by 1 where no C is given)"
+    bound = {"type": flags.positive, "nargs": "?", "const": 1.0, "metavar": "C"}
+    add("--spectral-norm", **bound, help=what)
     add("--discriminator-steps", type=int, help="a batch (default: the preset's)")
     add("--absorbing", action="store_true", help="absorbing states after terminal ones")
     add("--fixed-horizon", type=int, metavar="H", help="all episodes have H steps")
@@ -81,6 +84,8 @@ def build(demos, args, env):
         judge["gradient_penalty"] = args.gradient_penalty
     if args.discriminator_steps is not None:
         judge["steps"] = args.discriminator_steps
+    if args.spectral_norm is not None:
+        judge["spectral_norm"] = args.spectral_norm
     if args.observations_only:
         judge["sees"] = "next_observations"
     if args.absorbing and env.max_episode_steps is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing
 
 from chainertrpo import ranks
-from chainertrpo._checks import at_least, whole, widths
+from chainertrpo._checks import at_least, positive, whole, widths
 from chainertrpo._renamed import renamed_function
 from chainertrpo.data import check_environment
 from chainertrpo.numerics import named_params
@@ -13,6 +13,7 @@ from chainertrpo.numerics.moments import of_all_ranks
 from chainertrpo.policies import MLP
 from chainertrpo.policies.families import Bernoulli
 from chainertrpo.policies.policy import Part, computes_as
+from chainertrpo.policies.spectral import SpectralMLP
 from chainertrpo.updates.linearized import outputs
 from chainertrpo.updates.minibatch import descend
 from chainertrpo.updates.pairs import PairEncoder
@@ -26,6 +27,11 @@ class Judge(MLP):
     """l(s, a), the logit of a Bernoulli variable: 1 is the expert's."""
 
     family = Bernoulli(1)
+
+    def __init__(self, sizes, *, spectral_norm=None, **settings):
+        super().__init__(sizes, **settings)
+        if spectral_norm is not None:
+            self.network = SpectralMLP("", sizes, self.activation, spectral_norm)
 
     @property
     def parts(self):
@@ -97,6 +103,9 @@ class Discriminator:
         c ≥ 0, on the Bernoulli entropy of D.
     gradient_penalty : float
         w ≥ 0; 0 takes no second derivatives.
+    spectral_norm : float, optional
+        Weights whose largest singular value is greater are scaled down to it
+        (`SpectralMLP`); 1 is usual.
     normalize : str
         ``running`` moments of both halves, ``observations`` (running, and actions as they
         are), ``demonstrations`` or ``none``: see `PairEncoder`.
@@ -132,6 +141,7 @@ class Discriminator:
         batch_size: int | None = None,
         entropy_coef: float = 1e-3,
         gradient_penalty: float = 0.0,
+        spectral_norm: float | None = None,
         normalize: str = "running",
         fit_every: int = 1,
         fit_first: bool = True,
@@ -153,6 +163,8 @@ class Discriminator:
         at_least("learning_rate", learning_rate, 0)
         at_least("entropy_coef", entropy_coef, 0)
         at_least("gradient_penalty", gradient_penalty, 0)
+        if spectral_norm is not None:
+            positive("spectral_norm", spectral_norm)
         self.demonstrations, self.reward, self.gamma = demonstrations, reward, gamma
         self.steps, self.batch_size = steps, batch_size
         self.entropy_coef, self.gradient_penalty = entropy_coef, gradient_penalty
@@ -167,6 +179,7 @@ class Discriminator:
             (self.encode.size, *widths("hidden_sizes", hidden_sizes), 1),
             activation=activation,
             last_scale=last_scale,
+            spectral_norm=spectral_norm,
             seed=seed,
         )
         self.optimizer = chainer.optimizers.Adam(alpha=learning_rate).setup(self.link)
