@@ -73,6 +73,25 @@ def test_held_out_pairs_are_not_learned_from():
     assert not held & learned and held | learned == set(range(len(obs)))
 
 
+@pytest.mark.parametrize("discrete", [False, True])
+def test_a_pair_of_weight_two_is_that_pair_twice(discrete):
+    obs, action = expert(discrete).pairs()
+    n, found = len(obs) // 2, []
+    weight = np.repeat([2.0, 1.0], [n, len(obs) - n])
+    twice = np.concatenate([np.arange(n), np.arange(len(obs))])
+    for rows, weights in ((np.arange(len(obs)), weight / weight.mean()), (twice, None)):
+        policy = make(discrete).policy
+        optimizer = chainer.optimizers.Adam(alpha=1e-2).setup(policy)
+        cloning = Cloning(epochs=5, batch_size=10**6, validation=0)
+        rng = np.random.default_rng(0)
+        report = cloning(
+            policy, optimizer, obs[rows], action[rows], rng, weight=weights
+        )
+        found.append((flatten(policy), report.loss))
+    np.testing.assert_allclose(found[0][0], found[1][0], rtol=1e-3, atol=1e-5)
+    assert found[0][1] == pytest.approx(found[1][1], rel=1e-5)
+
+
 def test_wrong_settings():
     with pytest.raises(ValueError, match="validation"):
         Cloning(validation=1.0)

@@ -63,6 +63,27 @@ def test_round_trip(tmp_path, discrete):
     assert data == (tmp_path / "d.npz").read_bytes()
 
 
+def test_weights(tmp_path):
+    one, two = demonstrations(lengths=(4, 6)), demonstrations(lengths=(10,), seed=1)
+    assert merge([one, two]).weights() is None
+    both = subsample(merge([one, two], [1, 3]), 2)
+    weights = both.weights()
+    assert np.allclose(weights[5:] / weights[:5], 3) and weights.mean() == 1
+    write_demonstrations(tmp_path / "d.npz", both)
+    read = read_demonstrations(tmp_path / "d.npz")
+    assert np.array_equal(read.weights(), weights)
+    assert read.digest() == both.digest() != subsample(merge([one, two]), 2).digest()
+    assert "1, 1, 3: how much a pair" in describe(read)
+    write_demonstrations(tmp_path / "e.npz", one)
+    assert "weight" not in read_npz(tmp_path / "e.npz")
+    for wrong, message in (
+        ([1], "a weight for each of 2"),
+        ([1, 0], "the weight of episode 2 .*> 0, got 0"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            merge([one, two], wrong)
+
+
 def test_a_file_of_observations_only(tmp_path):
     whole = subsample(demonstrations(), 2)
     seen = without_actions(whole)

@@ -3,7 +3,7 @@
 import math
 import warnings
 
-from chainertrpo.data import Path, subsample
+from chainertrpo.data import Path, merge, subsample
 from chainertrpo.updates import (
     REWARD_FORMS,
     Discriminator,
@@ -269,6 +269,22 @@ def test_absorbing_rows_of_subsampled_experts_are_as_rare_as_their_pairs():
     )
     assert whole._expert_absorbing == pytest.approx(40 / 50)  # one of them terminated
     assert few._expert_absorbing == pytest.approx(40 / 50)
+
+
+def test_pairs_are_drawn_by_their_weights():
+    few, many = demonstrations(lengths=(5,)), demonstrations(lengths=(45,), seed=1)
+    made = Discriminator(merge([few, many], [3, 1]), absorbing_horizon=50)
+    drawn = made._drawn(60_000)
+    share = np.bincount(drawn, minlength=50) / 60_000
+    np.testing.assert_allclose(share, np.repeat([3, 1], [5, 45]) / 60, atol=4e-3)
+    assert made._expert_absorbing == pytest.approx((3 * 45 + 5) / 60)
+    made.fit(agent_paths())
+    assert np.isfinite(made.last_report.loss)
+    alike = Discriminator(merge([few, many], [3, 3]), seed=1)
+    plain = Discriminator(merge([few, many]), seed=1)
+    for one in (alike, plain):
+        one.fit(agent_paths())
+    assert alike.last_report == plain.last_report
 
 
 def test_fit_every_and_order():

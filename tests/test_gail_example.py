@@ -117,6 +117,22 @@ def test_clone_only_and_mistakes(tmp_path):
     assert "expected episodes in 0 … 1" in done.stderr
 
 
+def test_several_files(tmp_path):
+    for i in range(2):
+        demos = record_episodes(make_env("CartPole-v1"), balance, 2, seed=10 * i)
+        write_demonstrations(tmp_path / f"{i}.npz", demos)
+    both = ["--demos", tmp_path / "0.npz", tmp_path / "1.npz", "--weights", 1, 3]
+    flags = ["--workers", 1, "--eval-n-runs", 1, "--steps", 300, "--trajectories", 1]
+    flags += ["--update-interval", 300, "--outdir", tmp_path / "runs"]
+    assert "2 episodes by" in run(TRAIN, *both, *flags).stdout
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert "resumed at step 300" in run(TRAIN, "--resume", folder).stderr
+    again = ["--resume", folder, "--demos", tmp_path / "1.npz", tmp_path / "0.npz"]
+    assert "that the run was begun with" in run(TRAIN, *again, code=1).stderr
+    done = run(TRAIN, *both, 5, *flags, code=1)
+    assert "expected a weight for each of 2" in done.stderr
+
+
 def test_observations_only(tmp_path):
     demos = record_episodes(make_env("CartPole-v1"), balance, 2)
     write_demonstrations(tmp_path / "d.npz", demos)

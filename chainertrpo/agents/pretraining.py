@@ -27,7 +27,7 @@ def clone_expert(
     agent : OnPolicyAgent
         Changed in place.
     demonstrations : Demonstrations
-        Their kept pairs count.
+        Their kept pairs count, each as much as its episode's weight.
     cloning : Cloning
         How.
     learning_rate : float
@@ -51,7 +51,8 @@ def clone_expert(
     optimizer = chainer.optimizers.Adam(alpha=learning_rate).setup(policy)
     rng = numpy.random.default_rng([seed, 2])
     masks = demonstrations.masks()
-    report = cloning(policy, optimizer, obs, action, rng, masks, starts)
+    weights = demonstrations.weights()
+    report = cloning(policy, optimizer, obs, action, rng, masks, starts, weights)
     for name, param in policy.namedparams():
         if name.endswith("/log_std") and log_std_floor is not None:
             param.array[...] = policy.xp.maximum(param.array, log_std_floor)

@@ -16,7 +16,7 @@ import warnings
 
 from chainertrpo import _compat
 from chainertrpo.agents import GAIL_PRESETS, PRESETS, clone_expert, make_gail_agent
-from chainertrpo.data import BadFileError, read_demonstrations, select
+from chainertrpo.data import BadFileError, merge, read_demonstrations, select
 from chainertrpo.data.demonstrations import maker
 from chainertrpo.experiments import eval_performance, prepare_run_folder
 from chainertrpo.program import flags, training
@@ -39,14 +39,16 @@ def make_parser():
         default_env=None,
     )
     add = parser.add_argument
-    add("--demos", metavar="NPZ", help="the expert's demonstrations")
+    add("--demos", metavar="NPZ", nargs="+", help="the expert's demonstrations")
+    what = "how much a pair of each file counts (default: all alike)"
+    add("--weights", type=flags.positive, nargs="+", metavar="W", help=what)
     add(
         "--reward",
         choices=sorted(REWARD_FORMS),
         help="gail: −log(1−D), logd: log D, airl: logit, d: D (default: the preset's)",
     )
     add("--max-load-bytes", type=int, metavar="N", help="of --demos (default: 256 MiB)")
-    add("--trajectories", type=int, metavar="N", help="only the first N episodes")
+    add("--trajectories", type=int, metavar="N", help="the first N episodes a file")
     add(
         "--every", type=int, metavar="K", help="every k-th pair (default: the preset's)"
     )
@@ -152,30 +154,49 @@ def clone(args, build):
     print(f"agent         {folder}/clone")
 
 
+def read_all(args):
+    """Read the files of demonstrations, all of one environment."""
+    many = []
+    for path in args.demos:
+        where = many[0].environment if many else None
+        many.append(read_demonstrations(path, where, args.max_load_bytes))
+    return many
+
+
+def joined(many, weights):
+    """Join demonstrations; one file stays what it is."""
+    return many[0] if len(many) == 1 and not weights else merge(many, weights)
+
+
 def train(args, _):
     """Train, or only clone, on the demonstrations of the command line."""
     if not args.demos:
         sys.exit(f"error: give --demos FILE; record it with: {call('record')}")
-    args.demos = os.path.abspath(args.demos)
+    # One name, in the settings of earlier runs.
+    named = [args.demos] if isinstance(args.demos, str) else args.demos
+    args.demos = list(map(os.path.abspath, named))
+    files = ", ".join(args.demos)
     try:
-        demos = read_demonstrations(args.demos, max_bytes=args.max_load_bytes)
+        many = read_all(args)
+        demos = joined(many, args.weights)
         args.demos_sha256 = demos.digest()
         was = (args.made_with or {}).get("demos_sha256") if args.resume else None
         if was not in (None, args.demos_sha256):
             raise BadFileError(
-                f"{args.demos}: expected the demonstrations that the run was begun with, "
+                f"{files}: expected the demonstrations that the run was begun with, "
                 f"got others (SHA-256 {args.demos_sha256[:8]}…, it was {was[:8]}…). Give "
                 "the file as it was, or begin a new run."
             )
         if args.trajectories:
-            demos = select(demos, range(args.trajectories))
+            first = range(args.trajectories)
+            demos = joined([select(one, first) for one in many], args.weights)
         theirs = demos.environment["id"]
         args.env = args.env or theirs
 
         def build_checked(args, env):
             if env.id != theirs:
                 raise BadFileError(
-                    f"{args.demos}: expected demonstrations of {env.id}, got some of "
+                    f"{files}: expected demonstrations of {env.id}, got some of "
                     f"{theirs}."
                 )
             return build(demos, args, env)

@@ -56,6 +56,7 @@ from chainertrpo.experiments.recording import (
 from chainertrpo.experiments.replay import replay
 from chainertrpo.experiments.video import write_gif
 from chainertrpo.program.commands import call, prog
+from chainertrpo.program.flags import positive
 from chainertrpo.program.mistakes import mistakes_are_lines
 from chainertrpo.program.saved import config_beside, folder_of_agent, saved_agent
 
@@ -112,7 +113,9 @@ def parse_args(argv=None):
     sub.add_argument("--env-package", default="auto")
     what = "what the input may expand to (default: 256 MiB, or its size)"
     sub.add_argument("--max-load-bytes", type=int, metavar="N", help=what)
-    command("merge", "join files of one environment", "inputs", "output")
+    sub = command("merge", "join files of one environment", "inputs", "output")
+    what = "how much a pair of each input counts (default: all alike)"
+    sub.add_argument("--weights", type=positive, nargs="+", metavar="W", help=what)
     sub = command("drop", "leave out episodes", "input", "output")
     sub.add_argument("--episodes", type=int, nargs="+", default=[], metavar="N")
     sub.add_argument("--return-below", type=float, metavar="R")
@@ -284,7 +287,8 @@ def run(args):
         demos = made[args.command](args)
     elif args.command == "merge":
         first = read_demonstrations(args.inputs[0]).environment
-        demos = merge([read_demonstrations(path, first) for path in args.inputs])
+        many = [read_demonstrations(path, first) for path in args.inputs]
+        demos = merge(many, args.weights)
     elif args.command == "drop":
         demos = drop(read_demonstrations(args.input), args)
     elif args.command == "observations":

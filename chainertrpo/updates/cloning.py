@@ -85,7 +85,17 @@ class Cloning:
 
     @ranks.apart()  # all of them clone alike
     @single_blas_thread()
-    def __call__(self, policy, optimizer, obs, action, rng, mask=None, starts=None):
+    def __call__(
+        self,
+        policy,
+        optimizer,
+        obs,
+        action,
+        rng,
+        mask=None,
+        starts=None,
+        weight=None,
+    ):
         """Fit a policy in place.
 
         Parameters
@@ -105,6 +115,8 @@ class Cloning:
         starts : array of int, shape (K,), optional
             In which rows episodes begin: a policy with memory needs them, and then whole
             episodes are held out and shuffled.
+        weight : array, shape (N,), optional
+            Of each pair in the mean, of mean 1; by default all count alike.
 
         Returns
         -------
@@ -116,7 +128,10 @@ class Cloning:
         FloatingPointError
             The loss is not finite; the policy is as it was.
         """
-        batch, send = _batch(policy, obs, action, mask, starts), policy.device.send
+        batch, send = (
+            _batch(policy, obs, action, mask, starts, weight),
+            policy.device.send,
+        )
         order = rng.permutation(n_pieces(batch))
         held = int(self.validation * len(order))
         train, test = order[held:], order[:held]
@@ -126,11 +141,14 @@ class Cloning:
                 return numpy.nan
             part = take(batch, index_for(batch, chosen, send))
             there = said(policy, part.obs, part.mask, memory=part.memory)
-            return -float(there.log_prob(part.action).mean())
+            log_prob, weight = there.log_prob(part.action), part.advantage
+            if weight is None:
+                return -float(log_prob.mean())
+            return -float((log_prob * weight).sum() / weight.sum())
 
         loss = regression(batch.obs, batch.action, batch.mask)
-        if batch.memory:
-            loss = _regression_of_pieces(batch)
+        if batch.memory or weight is not None:
+            loss = _regression_of_rows(batch)
         start = flatten(policy)
         best = (value(test), 0, start)
         n_updates = 0
@@ -153,11 +171,15 @@ class Cloning:
         return CloningReport(n_updates, final, best[0], best[1])
 
 
-def _batch(policy, obs, action, mask, starts):
+def _batch(policy, obs, action, mask, starts, weight):
     """The pairs on the policy's device; with memory its carry is zero at every start."""
     send, size = policy.device.send, carry_size(policy)
-    obs, action, mask = (x if x is None else send(x) for x in (obs, action, mask))
-    batch = Batch(obs, action, None, None, None, mask=mask)
+    weight = None if weight is None else weight.astype(obs.dtype)
+    obs, action, mask, weight = (
+        x if x is None else send(x) for x in (obs, action, mask, weight)
+    )
+    # To E[log π] a weight is what an advantage is to E[A log π].
+    batch = Batch(obs, action, None, weight, None, mask=mask)
     if not size:
         return batch
     if starts is None:
@@ -169,14 +191,18 @@ def _batch(policy, obs, action, mask, starts):
     return batch._replace(starts=numpy.asarray(starts), carry=carry)
 
 
-def _regression_of_pieces(batch):
-    """What `regression` is, for a policy with memory."""
+def _regression_of_rows(batch):
+    """What `regression` is, for a policy with memory or pairs with weights."""
 
     def loss(heads, minibatch):
         part, head = take(batch, minibatch.index), heads[0]
         head.at(part.obs, part.mask, part.memory)
         share = -1 / minibatch.rows
+        if part.advantage is None:
+            head.pull(part.action, by_log_prob=share)
+            return (head.sum_log_prob(part.action) * share,)
+        share = part.advantage * part.advantage.dtype.type(share)
         head.pull(part.action, by_log_prob=share)
-        return (head.sum_log_prob(part.action) * share,)
+        return ((head.log_prob(part.action) * share).sum(),)
 
     return loss

@@ -86,7 +86,7 @@ class Discriminator:
     Parameters
     ----------
     demonstrations : Demonstrations
-        Of the expert; their kept pairs count.
+        Of the expert; their kept pairs count, each as much as its episode's weight.
     hidden_sizes : sequence of int
         Of the MLP.
     activation : str
@@ -174,6 +174,7 @@ class Discriminator:
             demonstrations, normalize, bool(absorbing_horizon), sees
         )
         self._expert = self.encode.expert_rows(demonstrations)
+        self._expert_weights = demonstrations.weights()
         self._expert_absorbing = self._expert_absorbing_rows()
         self.link = Judge(
             (self.encode.size, *widths("hidden_sizes", hidden_sizes), 1),
@@ -287,7 +288,7 @@ class Discriminator:
         first, n = ranks.place(len(agent))
         mass = numpy.array([ranks.sum(left) / n, self._expert_absorbing])
         ours = slice(first, first + len(agent))
-        drawn = self._rng.integers(len(self._expert), size=n)[ours]
+        drawn = self._drawn(n)[ours]
         self.encode.learn(numpy.concatenate([agent, self._expert[drawn]]))
         for _ in range(self.steps):
             rows, chosen, size = agent, ours, n
@@ -296,10 +297,17 @@ class Discriminator:
                 order = self._rng.permutation(n)[:size] - first
                 chosen = (order >= 0) & (order < len(agent))
                 rows = agent[order[chosen]]
-            drawn = self._rng.integers(len(self._expert), size=size)[chosen]
+            drawn = self._drawn(size)[chosen]
             report = self._step(rows, self._expert[drawn], mass, size, chosen)
         self.last_report = self.last_report._replace(**report)
         return self.last_report
+
+    def _drawn(self, size):
+        """Which expert pairs stand beside as many of the agent's."""
+        n, weights = len(self._expert), self._expert_weights
+        if weights is None:
+            return self._rng.integers(n, size=size)
+        return self._rng.choice(n, size, p=weights / n)
 
     def _step(self, agent, expert, mass, of_all=None, chosen=slice(None)):
         """One step of Adam; what it saw.  These are the `chosen` pairs of `of_all`."""
@@ -373,10 +381,12 @@ class Discriminator:
         """Absorbing steps a pair; those of subsampled episodes are as rare as pairs."""
         demos = self.demonstrations
         left = sum(
-            self._absorbing_steps(len(e.reward), e.terminated) * e.kept.mean()
+            self._absorbing_steps(len(e.reward), e.terminated)
+            * e.kept.mean()
+            * e.weight
             for e in demos.episodes
         )
-        return left / len(self._expert)
+        return left / sum(e.kept.sum() * e.weight for e in demos.episodes)
 
     def _logits(self, rows):
         x = self.link.device.send(self.encode.normalized(rows))

@@ -91,24 +91,40 @@ def select(demonstrations, indices):
     return dataclasses.replace(demonstrations, episodes=episodes)
 
 
-def merge(many):
+def merge(many, weights=None):
     """Join demonstrations of one environment.
 
     Parameters
     ----------
     many : sequence of Demonstrations
         At least one; of the same environment.
+    weights : sequence of float, optional
+        One each: how much a pair of it counts beside those of the others, in the draws of
+        a discriminator and in the likelihood of cloning.  By default all count alike.
 
     Returns
     -------
     Demonstrations
         All episodes; `made_by` lists what was merged.
+
+    Raises
+    ------
+    ValueError
+        There are more or fewer weights, or one is not above 0.
     """
-    first = many[0]
+    first, weights = many[0], [1.0] * len(many) if weights is None else weights
+    if len(weights) != len(many):
+        raise ValueError(
+            f"expected a weight for each of {len(many)} demonstrations, got {weights}."
+        )
     for other in many[1:]:
         check_environment(other, first.environment)
     return Demonstrations(
-        [episode for one in many for episode in one.episodes],
+        [
+            episode._replace(weight=episode.weight * weight)
+            for one, weight in zip(many, weights)
+            for episode in one.episodes
+        ],
         first.environment,
         {"kind": "merged", "of": [one.made_by for one in many]},
         first.versions,

@@ -41,6 +41,9 @@ def describe(demonstrations):
         f"({returns.min():.2f} … {returns.max():.2f})",
         f"actions      {_actions(demonstrations)}",
     ]
+    if demonstrations.weights() is not None:
+        weights = ", ".join(f"{e.weight:g}" for e in episodes)
+        lines.append(f"weights      {weights}: how much a pair of each episode counts")
     first = {}
     for i, e in enumerate(episodes):
         same = first.setdefault((e.obs.tobytes(), numpy.array(e.action).tobytes()), i)

@@ -3,9 +3,9 @@
 A file is an ``.npz`` without pickles.  N steps of E episodes lie one after the other:
 ``obs`` (N + E, S), or images (N + E, H, W, C) of bytes, perhaps ``action`` (N, A) or (N,),
 ``reward`` (N,), ``kept`` (N,), perhaps ``mask`` (N, M), and for each episode ``length``,
-``terminated``, ``truncated`` and ``seed`` (−1: unknown).  ``header`` is JSON: format,
-version, environment with its spaces, who played, library versions, and the SHA-256 of
-every array.
+``terminated``, ``truncated``, ``seed`` (−1: unknown) and perhaps ``weight``.  ``header``
+is JSON: format, version, environment with its spaces, who played, library versions, and
+the SHA-256 of every array.
 """
 
 import hashlib
@@ -30,8 +30,9 @@ ARRAYS = {  # name: kinds of dtype, number of dimensions
     "truncated": ("b", (1,)),
     "seed": ("i", (1,)),
 }
-# There only where there are actions, and masks of them.
-OPTIONAL = {"action": ("if", (1, 2)), "mask": ("b", (2,))}
+# There only where there are actions, masks of them, and weights other than 1.
+OPTIONAL = {"action": ("if", (1, 2)), "mask": ("b", (2,)), "weight": ("f", (1,))}
+OF_EPISODES = {"length", "terminated", "truncated", "seed", "weight"}
 
 
 def write_demonstrations(path, demonstrations):
@@ -53,6 +54,9 @@ def write_demonstrations(path, demonstrations):
     arrays["length"] = numpy.array(demonstrations.lengths, numpy.int64)
     for name, dtype in (("terminated", bool), ("truncated", bool), ("seed", "i8")):
         arrays[name] = numpy.array([getattr(e, name) for e in episodes], dtype)
+    weight = numpy.array([e.weight for e in episodes], numpy.float64)
+    if (weight != 1).any():
+        arrays["weight"] = weight
     header = {
         "format": FORMAT,
         "version": VERSION,
@@ -156,7 +160,7 @@ def _episodes(arrays):
     n, e = sum(length.tolist()), len(length)
     for name in [*ARRAYS, *(OPTIONAL.keys() & arrays.keys())]:
         want = n + e if name == "obs" else n
-        want = e if name in ("length", "terminated", "truncated", "seed") else want
+        want = e if name in OF_EPISODES else want
         if len(arrays[name]) != want:
             raise ValueError(
                 f"expected {want} rows in {name} for {e} episodes of {n} steps in all, "
@@ -166,7 +170,7 @@ def _episodes(arrays):
     rows = {"action", "reward", "kept", "mask"} & arrays.keys()
     parts = {k: numpy.split(arrays[k], ends) for k in rows}
     parts["obs"] = numpy.split(arrays["obs"], ends + numpy.arange(1, e))
-    for name in ("terminated", "truncated", "seed"):
+    for name in (OF_EPISODES & arrays.keys()) - {"length"}:
         parts[name] = arrays[name].tolist()
     parts.setdefault("action", [None] * e)
     return [Episode(**{k: parts[k][i] for k in parts}) for i in range(e)]

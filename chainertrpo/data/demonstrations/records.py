@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import typing
 
+from chainertrpo._checks import positive
 from chainertrpo.data.path import Path
 from chainertrpo.data.spaces import Space
 
@@ -30,6 +31,8 @@ class Episode(typing.NamedTuple):
         The pairs that count (see `subsample`); by default all.
     mask : array, shape (n, M), bool, optional
         What could be chosen (see `Space.flat_mask`); None where all could.
+    weight : float
+        > 0: how much a pair counts beside those of other episodes.
     """
 
     obs: typing.Any
@@ -40,6 +43,7 @@ class Episode(typing.NamedTuple):
     seed: int = -1
     kept: typing.Any = None
     mask: typing.Any = None
+    weight: float = 1.0
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -94,7 +98,8 @@ class Demonstrations:
         total = hashlib.sha256()
         for e in self.episodes:
             ends = numpy.array([e.terminated, e.truncated])
-            for array in (e.obs, e.action, e.reward, e.kept, ends, e.mask):
+            weight = None if e.weight == 1 else numpy.array(e.weight)
+            for array in (e.obs, e.action, e.reward, e.kept, ends, e.mask, weight):
                 if array is None:
                     continue
                 array = numpy.ascontiguousarray(array)
@@ -140,6 +145,14 @@ class Demonstrations:
         if self.episodes[0].mask is None:
             return None
         return numpy.concatenate([e.mask[e.kept] for e in self.episodes])
+
+    def weights(self):
+        """Return how much each kept pair counts, (N,) of mean 1, or None: all alike."""
+        given = [e.weight for e in self.episodes]
+        if len(set(given)) == 1:
+            return None
+        found = numpy.repeat(given, [int(e.kept.sum()) for e in self.episodes])
+        return found / found.mean()
 
     def paths(self):
         """Return the episodes whole, as paths.
@@ -306,6 +319,7 @@ def checked(episode, observations, actions, where):
         int(episode.seed),
         kept,
         _checked_masks(episode.mask, action, actions, where),
+        positive(f"the weight of {where}", float(episode.weight)),
     )
 
 
