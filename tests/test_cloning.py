@@ -1,8 +1,14 @@
 """Behaviour cloning, and imitators by preset."""
 
-from chainertrpo.agents import GAIL_PRESETS, clone_expert, make_gail_agent
+from chainertrpo.agents import (
+    GAIL_PRESETS,
+    clone_expert,
+    held_out_loss,
+    make_gail_agent,
+)
 from chainertrpo.data import Demonstrations
 from chainertrpo.numerics import flatten
+from chainertrpo.policies import EmpiricalNormalization
 from chainertrpo.updates import Cloning
 
 import chainer
@@ -71,6 +77,19 @@ def test_held_out_pairs_are_not_learned_from():
     held, learned = seen[False][0], set().union(*seen[True])
     assert len(held) == int(0.3 * len(obs))
     assert not held & learned and held | learned == set(range(len(obs)))
+
+
+@pytest.mark.parametrize("normalized", [False, True])
+def test_the_held_out_loss_of_a_clone_is_the_one_it_reports(normalized):
+    more = {"obs_normalizer": EmpiricalNormalization(2)} if normalized else {}
+    clone, other = make(**more), make(seed=1)
+    demos, cloning = expert(episodes=10), Cloning(epochs=20, batch_size=16)
+    report = clone_expert(clone, demos, cloning, log_std_floor=None)
+    before = theta(clone)
+    loss = held_out_loss(clone, demos, cloning)
+    assert loss == pytest.approx(report.validation_loss, rel=1e-6)
+    assert np.array_equal(before, theta(clone))
+    assert held_out_loss(other, demos, cloning) > loss
 
 
 @pytest.mark.parametrize("discrete", [False, True])

@@ -34,7 +34,21 @@ def test_train_warn_and_resume(tmp_path):
     (folder,) = (tmp_path / "runs").iterdir()
     scores = read_table(folder / "scores.txt")
     assert "discriminator_loss" in scores and scores["steps"][-1] == 900
-    assert "resumed at step 900" in run(TRAIN, "--resume", folder).stderr
+    for word in ("expert", "clone ", "gail ", "held-out"):
+        assert word in done.stdout.split("trained to step")[1]
+    told = read_json(folder / "imitation.json")
+    assert told["gail"]["mean"] == scores["mean"][-1]
+    assert told["expert"] == {"mean": 500.0, "stdev": 0.0}
+    assert 0 < told["clone"]["held_out_loss"] < told["gail"]["held_out_loss"]
+    assert (folder / "imitation.png").read_bytes()[:4] == b"\x89PNG"
+    done = run(TRAIN, "--resume", folder)
+    assert "resumed at step 900" in done.stderr and "a clone  " not in done.stdout
+    assert read_json(folder / "imitation.json") == told
+    alone = [*flags, "--no-clone", "--outdir", tmp_path / "alone"]
+    assert "clone" not in run(TRAIN, *alone).stdout
+    (other,) = (tmp_path / "alone").iterdir()
+    same = [(f / "900_finish" / "policy.npz").read_bytes() for f in (folder, other)]
+    assert same[0] == same[1]  # what is learned does not depend on the clone beside
     config = read_json(folder / "config.json")
     config["discriminator"]["reward"] = "airl"  # whatever its preset says by now
     (folder / "config.json").write_text(json.dumps(config))

@@ -16,7 +16,7 @@ from chainertrpo.agents.presets import (
     make_gail_agent,
     settings_of,
 )
-from chainertrpo.agents.pretraining import clone_expert
+from chainertrpo.agents.pretraining import clone_expert, held_out_loss
 from chainertrpo.agents.variants import (
     NPG,
     TRPO,
@@ -32,6 +32,7 @@ __all__ = [
     "GAIL_PRESETS",
     "clone_expert",
     "export_onnx",
+    "held_out_loss",
     "load_chainerrl",
     "make_gail_agent",
     "NPG",

@@ -1,5 +1,7 @@
 """An agent that begins as a clone of an expert."""
 
+import dataclasses
+
 from chainertrpo.policies import carry_size
 from chainertrpo.updates import Cloning
 
@@ -43,21 +45,62 @@ def clone_expert(
         Of the policy before its log σ was raised.
     """
     policy = agent.policy
-    starts = _starts(demonstrations) if carry_size(policy) else None
-    obs, action = demonstrations.pairs()
     if agent.obs_normalizer is not None:
-        agent.obs_normalizer.experience(obs)
-        obs = chainer.as_array(agent.obs_normalizer(obs, update=False))
+        agent.obs_normalizer.experience(demonstrations.pairs()[0])
     optimizer = chainer.optimizers.Adam(alpha=learning_rate).setup(policy)
-    rng = numpy.random.default_rng([seed, 2])
-    masks = demonstrations.masks()
-    weights = demonstrations.weights()
-    report = cloning(policy, optimizer, obs, action, rng, masks, starts, weights)
+    report = _cloned(agent, demonstrations, cloning, optimizer, seed)
     for name, param in policy.namedparams():
         if name.endswith("/log_std") and log_std_floor is not None:
             param.array[...] = policy.xp.maximum(param.array, log_std_floor)
     agent.refresh()
     return report
+
+
+def held_out_loss(
+    agent,
+    demonstrations,
+    cloning=Cloning(),  # noqa: B008 (frozen)
+    *,
+    seed=0,
+):
+    """E[−log π(a|s)] of the pairs that `clone_expert` would hold out, for any agent.
+
+    Parameters
+    ----------
+    agent : OnPolicyAgent
+        Not changed.
+    demonstrations : Demonstrations
+        As for `clone_expert`.
+    cloning : Cloning
+        Its ``validation`` and ``seed`` say which pairs.
+    seed : int
+        Of `clone_expert`.
+
+    Returns
+    -------
+    float
+        Nats; nan where none are held out.
+    """
+    only_look = dataclasses.replace(cloning, epochs=0)
+    return _cloned(agent, demonstrations, only_look, None, seed).validation_loss
+
+
+def _cloned(agent, demonstrations, cloning, optimizer, seed):
+    policy = agent.policy
+    starts = _starts(demonstrations) if carry_size(policy) else None
+    obs, action = demonstrations.pairs()
+    if agent.obs_normalizer is not None:
+        obs = chainer.as_array(agent.obs_normalizer(obs, update=False))
+    return cloning(
+        policy,
+        optimizer,
+        obs,
+        action,
+        numpy.random.default_rng([seed, 2]),
+        demonstrations.masks(),
+        starts,
+        demonstrations.weights(),
+    )
 
 
 def _starts(demonstrations):

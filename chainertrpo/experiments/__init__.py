@@ -17,6 +17,7 @@ from chainertrpo.experiments.hooks import (
     scheduled,
     watch,
 )
+from chainertrpo.experiments.imitation_curve import draw_imitation
 from chainertrpo.experiments.ownership import (
     FolderHoldsRunError,
     FolderInUseError,
@@ -66,6 +67,7 @@ __all__ = [
     "check_env",
     "default_num_envs",
     "describe_environment",
+    "draw_imitation",
     "draw_learning_curve",
     "eval_performance",
     "make_env",

@@ -20,6 +20,7 @@ from chainertrpo.data import BadFileError, merge, read_demonstrations, select
 from chainertrpo.data.demonstrations import maker
 from chainertrpo.experiments import eval_performance, prepare_run_folder
 from chainertrpo.program import flags, training
+from chainertrpo.program.beside import conclude, draw_or_say, others
 from chainertrpo.program.commands import call
 from chainertrpo.program.making import config_of, environment
 from chainertrpo.program.saved import saved_agent
@@ -63,6 +64,8 @@ def make_parser():
     add("--fixed-horizon", type=int, metavar="H", help="all episodes have H steps")
     add("--update-interval", type=int, help="steps a batch (default: the preset's)")
     epochs = "behaviour cloning first (default 0)"
+    what = "do not clone, evaluate and report a second agent for comparison"
+    add("--no-clone", action="store_true", help=what)
     add("--clone-epochs", type=int, default=0, help=epochs)
     add("--clone-only", action="store_true", help="behaviour cloning and nothing else")
     return parser
@@ -123,7 +126,11 @@ def build(demos, args, env):
         floor = None if args.clone_only else -1.0
         report = clone_expert(agent, kept, Cloning(epochs), log_std_floor=floor)
         print(f"cloning       {report}")
+    beside = (args.made_with or {}).get("beside") if args.resume else None
+    if beside is None and not args.clone_only:
+        beside = others(args, env, demos, kept, settings["generator"])
     about = {"agent": "GAIL", "settings": settings.pop("generator"), **settings}
+    about["beside"] = beside
     about["demos_sha256"] = args.demos_sha256
     return agent, about
 
@@ -199,9 +206,22 @@ def train(args, _):
                     f"{files}: expected demonstrations of {env.id}, got some of "
                     f"{theirs}."
                 )
-            return build(demos, args, env)
+            made[:] = build(demos, args, env)
+            return made
 
-        (clone if args.clone_only else training.train)(args, build_checked)
+        made = []
+        if args.clone_only:
+            clone(args, build_checked)
+            return
+        try:
+            training.train(args, build_checked)
+            agent, about = made
+            kept = agent.rewards.demonstrations
+            conclude(args.folder, agent, kept, about["beside"], args.quiet)
+        finally:
+            picture = args.folder and draw_or_say(args.folder)
+        if not args.quiet and picture:
+            print(f"picture {picture}")
     except ValueError as error:
         sys.exit(f"error: {error}")
 
