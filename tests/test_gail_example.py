@@ -158,8 +158,9 @@ def test_observations_only(tmp_path):
     assert "of (s, s'); paid by gail" in out
     (folder,) = (tmp_path / "runs").iterdir()
     assert "resumed at step 300" in run(TRAIN, "--resume", folder).stderr
-    flags.append("--observations-only")
+    flags += ["--observations-only", "--trim-pauses"]
     out = run(TRAIN, "--demos", tmp_path / "d.npz", *flags).stdout
-    assert "of (s, s'); paid by gail" in out
+    assert "of (s, s'); paid by gail" in out and "of 1000 pairs left out" in out
+    run(record, "trim", tmp_path / "d.npz", tmp_path / "t.npz", "--at-least", 9)
     done = run(TRAIN, "--demos", tmp_path / "seen.npz", "--clone-only", code=1)
     assert "nothing can be cloned" in done.stderr and "Traceback" not in done.stderr

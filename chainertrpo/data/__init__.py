@@ -9,6 +9,7 @@ from chainertrpo.data.demonstrations import (
     read_demonstrations,
     select,
     subsample,
+    trim_pauses,
     without_actions,
     write_demonstrations,
 )
@@ -68,6 +69,7 @@ __all__ = [
     "select",
     "standardize",
     "subsample",
+    "trim_pauses",
     "unmasked",
     "without_actions",
     "write_atomically",

@@ -17,7 +17,7 @@ import warnings
 from chainertrpo import _compat
 from chainertrpo.agents import GAIL_PRESETS, PRESETS, clone_expert, make_gail_agent
 from chainertrpo.data import BadFileError, merge, read_demonstrations, select
-from chainertrpo.data.demonstrations import maker
+from chainertrpo.data.demonstrations import AT_LEAST, maker, trim_pauses
 from chainertrpo.experiments import eval_performance, prepare_run_folder
 from chainertrpo.program import flags, training
 from chainertrpo.program.beside import conclude, draw_or_say, others
@@ -53,6 +53,12 @@ def make_parser():
     add(
         "--every", type=int, metavar="K", help="every k-th pair (default: the preset's)"
     )
+    what = (
+        "leave out pauses of N steps or more in which nothing moves, but for the first "
+    )
+    what += f"step (default N: {AT_LEAST})"
+    pause = {"type": flags.at_least(1), "nargs": "?", "const": AT_LEAST}
+    add("--trim-pauses", metavar="N", **pause, help=what)
     what = "tell (s, s') apart, not (s, a): as where --demos has no actions"
     add("--observations-only", action="store_true", help=what)
     add("--gradient-penalty", type=float, help="weight (default: the preset's)")
@@ -197,6 +203,9 @@ def train(args, _):
         if args.trajectories:
             first = range(args.trajectories)
             demos = joined([select(one, first) for one in many], args.weights)
+        if args.trim_pauses:
+            whole, demos = demos.n_kept, trim_pauses(demos, args.trim_pauses)
+            print(f"pauses        {whole - demos.n_kept} of {whole} pairs left out")
         theirs = demos.environment["id"]
         args.env = args.env or theirs
 

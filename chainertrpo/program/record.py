@@ -9,6 +9,7 @@
     chainertrpo record merge one.npz two.npz all.npz
     chainertrpo record drop demos.npz good.npz --return-below 150
     chainertrpo record subsample demos.npz few.npz --every 20
+    chainertrpo record trim demos.npz moving.npz
     chainertrpo record observations demos.npz seen.npz
 
 CartPole has no action that does nothing: while no key is pressed it is pushed left.
@@ -30,10 +31,12 @@ from chainertrpo.data import (
     write_demonstrations,
 )
 from chainertrpo.data.demonstrations import (
+    AT_LEAST,
     MINARI,
     describe,
     kind_of,
     read_any,
+    trim_pauses,
     without_actions,
 )
 from chainertrpo.data.demonstrations.minari import (
@@ -122,6 +125,9 @@ def parse_args(argv=None):
     sub = command("subsample", "keep every k-th pair", "input", "output")
     sub.add_argument("--every", type=int, default=20, help="k (default 20)")
     sub.add_argument("--seed", type=int, default=0, help="of the offsets (default 0)")
+    sub = command("trim", "leave out what is waited", "input", "output")
+    what = "so many steps in which nothing moves are a pause, whose first stays"
+    sub.add_argument("--at-least", type=int, default=AT_LEAST, metavar="N", help=what)
     command("observations", "leave out the actions", "input", "output")
     return parser.parse_args(argv)
 
@@ -291,6 +297,8 @@ def run(args):
         demos = merge(many, args.weights)
     elif args.command == "drop":
         demos = drop(read_demonstrations(args.input), args)
+    elif args.command == "trim":
+        demos = trim_pauses(read_demonstrations(args.input), args.at_least)
     elif args.command == "observations":
         demos = without_actions(read_demonstrations(args.input))
     else:

@@ -13,6 +13,7 @@ from chainertrpo.data.demonstrations.files import (
     write_demonstrations,
 )
 from chainertrpo.data.demonstrations.foreign import PaddingWarning
+from chainertrpo.data.demonstrations.pauses import AT_LEAST, pauses, trim_pauses
 from chainertrpo.data.demonstrations.records import (
     Demonstrations,
     Episode,
@@ -22,6 +23,7 @@ from chainertrpo.data.demonstrations.records import (
 )
 
 __all__ = [
+    "AT_LEAST",
     "MINARI",
     "Demonstrations",
     "Episode",
@@ -32,11 +34,13 @@ __all__ = [
     "kind_of",
     "maker",
     "merge",
+    "pauses",
     "read_any",
     "read_demonstrations",
     "select",
     "spaces_of",
     "subsample",
+    "trim_pauses",
     "without_actions",
     "write_demonstrations",
 ]

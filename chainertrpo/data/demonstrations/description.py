@@ -1,5 +1,6 @@
 """Demonstrations, described for a reader."""
 
+from chainertrpo.data.demonstrations.pauses import AT_LEAST, pauses, spans
 from chainertrpo.data.demonstrations.records import spaces_of
 
 import numpy
@@ -40,6 +41,7 @@ def describe(demonstrations):
         f"return       {returns.mean():.2f} ± {returns.std():.2f} "
         f"({returns.min():.2f} … {returns.max():.2f})",
         f"actions      {_actions(demonstrations)}",
+        *_habits(demonstrations),
     ]
     if demonstrations.weights() is not None:
         weights = ", ".join(f"{e.weight:g}" for e in episodes)
@@ -79,6 +81,38 @@ def maker(made_by):
     ]
     kind = made_by.get("kind", "unknown")
     return f"{kind} ({', '.join(more)})" if more else str(kind)
+
+
+def _habits(demonstrations):
+    """What tells a person's recording from an agent's: keys held, repeats, pauses."""
+    lines, episodes = [], demonstrations.episodes
+    if demonstrations.has_actions:
+        held = [b - a for e in episodes for a, b in spans(e.action)]
+        lines.append(
+            f"held         the same action for {numpy.mean(held):.1f} steps on average, "
+            f"{max(held)} at most"
+        )
+        pairs = [
+            row.tobytes() + numpy.asarray(action).tobytes()
+            for e in episodes
+            for row, action in zip(e.obs, e.action)
+        ]
+        repeats = len(pairs) - len(set(pairs))
+        if repeats:
+            lines.append(
+                f"repeats      {repeats} of {len(pairs)} pairs were there before; they "
+                "count as often as they came"
+            )
+    found = [[b - a for a, b in of_one] for of_one in pauses(demonstrations)]
+    count, steps = sum(map(len, found)), sum(map(sum, found))
+    if count:
+        where = ", ".join(str(i) for i, one in enumerate(found) if one)
+        lines.append(
+            f"pauses       {count} of {AT_LEAST} steps or more in which nothing moves, "
+            f"{steps} steps in all, in episodes {where}: --trim-pauses keeps the first "
+            "step of each"
+        )
+    return lines
 
 
 def _actions(demonstrations):
