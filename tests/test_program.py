@@ -4,11 +4,14 @@ import importlib
 import importlib.util
 import inspect
 import math
+import os
 import struct
 import sys
 
 import chainertrpo
 from chainertrpo.agents import settings_of
+from chainertrpo.comparison import Run, settings_of_run
+from chainertrpo.comparison.runs import claim, folder_of
 from chainertrpo.data import write_json
 from chainertrpo.experiments import (
     TensorBoardLog,
@@ -126,6 +129,38 @@ def test_a_demo_leaves_a_film_and_says_where(run_folder, tmp_path, capsys, monke
     if sys.platform == "linux":
         said = program("demo", run_folder, "--render")
         assert "expected a display" in said and "--film demo.gif" in said
+
+
+IMITATION = {
+    **{"study": "classic", "method": "gail", "reward": "gail", "expert": "trained"},
+    **{"trajectories": 1, "every": 1, "demonstrations": "demos.npz"},
+}
+
+
+@pytest.mark.parametrize("preset, more", [("npg", {}), ("ho2016", IMITATION)])
+def test_a_demo_of_a_run_that_a_comparison_made(preset, more, tmp_path, capsys):
+    """Its config.json holds a preset and changes to it, not settings."""
+    changes = {"policy": {"hidden_sizes": [4]}}
+    if more:
+        changes["discriminator"] = {"hidden_sizes": [3]}
+    lengths = {"steps": 10, "eval_interval": 5, "eval_n_runs": 1, "final_n_runs": 1}
+    run = Run(
+        "small", "CartPole-v1", 0, preset=preset, changes=changes, **lengths, **more
+    )
+    folder = claim(folder_of(str(tmp_path), run), run)
+    env = make_env(run.env, 0)
+    spaces = env.observation_space, env.action_space
+    made = chainertrpo.make_agent(*spaces, settings_of_run(run), seed=0)
+    made.save(os.path.join(folder, "10_finish"))
+    assert [p.shape for p in made.policy.params()][1] == (4,)
+    flags = ["--eval-n-runs", 2]
+    for shown in (folder, os.path.join(folder, "10_finish")):
+        assert program("demo", shown, *flags) == 0
+        assert f"{type(made).__name__}, preset {preset}\n" in capsys.readouterr().out
+    demos = tmp_path / "demos.npz"
+    assert program("record", "agent", "--load", folder, "--episodes", 2, demos) == 0
+    said = program("demo", tmp_path)
+    assert f"got {tmp_path} with 1. Give one of them, such as {folder}" in said
 
 
 def test_a_demo_of_what_is_not_there(tmp_path, run_folder):

@@ -1,5 +1,6 @@
 """Grids of runs: algorithm × task × condition × seed, their curves, and their tables."""
 
+from chainertrpo.comparison.builders import settings_of_run
 from chainertrpo.comparison.curves import draw_curves
 from chainertrpo.comparison.grid import Algorithm, Grid, Setting, make_plan, runs_of
 from chainertrpo.comparison.output import STATISTICS, write_report
@@ -45,6 +46,7 @@ __all__ = [
     "rows_of",
     "run_all",
     "runs_of",
+    "settings_of_run",
     "standard_error",
     "write_report",
     "write_rows",

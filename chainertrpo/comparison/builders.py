@@ -5,6 +5,7 @@ import functools
 import os
 
 from chainertrpo.agents import clone_expert, make_agent, make_gail_agent, settings_of
+from chainertrpo.agents.presets import generator_of
 from chainertrpo.comparison.runs import BC, NONE
 from chainertrpo.data import read_demonstrations, select
 from chainertrpo.experiments import make_env
@@ -27,12 +28,31 @@ def build(folder, run):
         make_environment, env_id=run.env, horizon=run.fixed_horizon
     )
     if run.method is None:
-        settings = settings_of(run.preset, **run.changes)
+        settings = settings_of_run(run)
         agent = build_agent(run, settings, make())
     else:
         shown = read_demonstrations(os.path.join(folder, run.demonstrations))
         agent, settings = build_imitator(run, make(), shown)
     return agent, functools.partial(make, **settings.get("env", {})), settings
+
+
+def settings_of_run(run):
+    """Return what a run's agent is made with.
+
+    Parameters
+    ----------
+    run : Run
+        Such as from `read_run`.
+
+    Returns
+    -------
+    dict
+        As `settings_of` gives them; of an imitator those of its generator.
+    """
+    if run.method is None:
+        return settings_of(run.preset, **run.changes)
+    changes = {k: v for k, v in run.changes.items() if k != "discriminator"}
+    return generator_of(run.preset, **changes)
 
 
 def build_agent(run, settings, env):

@@ -1,14 +1,17 @@
 """Agents that runs have saved, built again as config.json says."""
 
+import glob
 import os
 
 from chainertrpo import _compat, make_agent
+from chainertrpo.comparison import read_run, settings_of_run
 from chainertrpo.data import BadFileError, read_json
 
 
 def folder_of_agent(folder):
     """Return the agent's folder: itself, or of a run the best one or the last."""
     if not os.path.exists(os.path.join(folder, "config.json")):
+        refuse_several(folder)
         return folder
     saved = [name for name in os.listdir(folder) if name.endswith("_finish")]
     saved.sort(key=lambda name: (len(name), name), reverse=True)
@@ -21,6 +24,16 @@ def folder_of_agent(folder):
     )
 
 
+def refuse_several(folder):
+    """Ask for one of the runs of a comparison or study."""
+    found = sorted(glob.glob(os.path.join(glob.escape(folder), "runs", "*", "*", "*")))
+    if found:
+        raise FileNotFoundError(
+            f"expected the folder of one run, got {folder} with {len(found)}. Give one of "
+            f"them, such as {found[0]}."
+        )
+
+
 def config_beside(folder):
     """Read what the run of a saved agent was made with."""
     path = os.path.join(folder, os.pardir, "config.json")
@@ -28,10 +41,14 @@ def config_beside(folder):
         raise FileNotFoundError(f"expected the folder of a saved agent, got {folder}.")
     if not os.path.exists(path):
         raise FileNotFoundError(
-            f"expected config.json in the folder that {folder} lies in, got none. Give "
-            "the folder of a run, or one of an agent in it."
+            f"expected config.json in {folder} or in the folder around it, got none. "
+            "Give the folder of a run, or one of an agent in it. What a script of yours "
+            "has saved, make_agent and agent.load read again."
         )
     config = read_json(path)
+    if isinstance(config, dict) and "changes" in config and "settings" not in config:
+        settings = settings_of_run(read_run(os.path.dirname(path)))  # of a comparison
+        config = {**config, "settings": settings, "agent": settings["algorithm"]}
     if not isinstance(config, dict) or not isinstance(config.get("settings"), dict):
         raise BadFileError(f"{path}: expected the settings of a run. Was it edited?")
     return config

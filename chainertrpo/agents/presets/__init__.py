@@ -1,6 +1,11 @@
 """Settings of ancestors and of our own as plain data, and agents made from them."""
 
-from chainertrpo.agents.presets.gail import GAIL_PRESETS, changes_of, make_gail_agent
+from chainertrpo.agents.presets.gail import (
+    GAIL_PRESETS,
+    changes_of,
+    generator_of,
+    make_gail_agent,
+)
 from chainertrpo.agents.presets.settings import (
     ALGORITHMS,
     DEFAULT_PPO_PRESET,
@@ -23,6 +28,7 @@ __all__ = [
     "changes_of",
     "check_keys",
     "describe_presets",
+    "generator_of",
     "make_agent",
     "make_gail_agent",
     "settings_of",

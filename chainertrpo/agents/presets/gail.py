@@ -163,9 +163,7 @@ def make_gail_agent(
         No such preset, part or key, or demonstrations of other spaces.
     """
     chosen = _chosen(preset)
-    for part, values in changes.items():
-        chosen["generator"][part] = merged(chosen["generator"].get(part), values, part)
-    generator = settings_of(chosen["base"], **chosen["generator"])
+    generator = generator_of(preset, **changes)
     every = every or chosen["every"]
     agent = make_agent(
         observation_space, action_space, generator, device=device, seed=seed
@@ -185,6 +183,25 @@ def make_gail_agent(
     agent = GAIL(agent, judge, environment_header(spaces))
     settings = {"generator": generator, "discriminator": arguments, "every": every}
     return agent, settings
+
+
+def generator_of(preset, **changes):
+    """Settings of who imitates, without whom it is judged by.
+
+    Parameters
+    ----------
+    preset, **changes : str or dict, dict
+        See `make_gail_agent`.
+
+    Returns
+    -------
+    dict
+        As `settings_of` returns them.
+    """
+    chosen = _chosen(preset)
+    for part, values in changes.items():
+        chosen["generator"][part] = merged(chosen["generator"].get(part), values, part)
+    return settings_of(chosen["base"], **chosen["generator"])
 
 
 def changes_of(preset, changes):
