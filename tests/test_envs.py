@@ -1,7 +1,9 @@
 """gym and gymnasium, old and new, with one interface."""
 
 import importlib.util
+import os
 import pathlib
+import subprocess
 import sys
 
 from chainertrpo import _extras
@@ -251,6 +253,44 @@ def test_remedies_that_work(monkeypatch):
     assert "pip install gym" not in said  # it is installed
     said = refusal(package, monkeypatch, "CartPole-v1", "cannot connect to display")
     assert "MUJOCO_GL=egl" in said and "MUJOCO_GL=osmesa" in said
+
+
+def test_a_module_that_cannot_be_found_is_looked_for_where_it_lies():
+    with pytest.raises(BadEnvironmentError, match="in the folder of nowhere_own.py"):
+        make_env("nowhere_own:Robot-v0", 0)
+
+
+@mujoco
+@pytest.mark.parametrize("of", PACKAGES)
+def test_a_way_of_drawing_that_cannot_be_imported_is_named(of, monkeypatch):
+    def without_library(name):
+        raise AttributeError("'NoneType' object has no attribute 'glGetError'")
+
+    monkeypatch.setenv("MUJOCO_GL", "osmesa")
+    package = import_package(of)
+    monkeypatch.setattr(packages.importlib, "import_module", without_library)
+    packages.check_mujoco(package, "CartPole-v1")  # needs none of it
+    with pytest.raises(BadEnvironmentError, match="got osmesa.*glGetError.*unset"):
+        packages.check_mujoco(package, "Hopper-v4")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="of Linux")
+@pytest.mark.parametrize("of", PACKAGES)
+def test_pygame_draws_in_silence_where_there_is_no_display(of):
+    """Neither SDL nor pygame prints; and a window is still refused afterwards."""
+    pytest.importorskip("pygame")
+    lines = ["from chainertrpo.experiments import make_env"]
+    lines += [
+        f"env = make_env('CartPole-v1', 0, package={of!r}, render_mode='rgb_array')"
+    ]
+    lines += ["env.reset(); print(env.render().shape)"]
+    lines += [f"make_env('CartPole-v1', 0, package={of!r}, render_mode='human')"]
+    hidden = ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER", "XDG_RUNTIME_DIR")
+    environ = {name: x for name, x in os.environ.items() if name not in hidden}
+    command = [sys.executable, "-c", "\n".join(lines)]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True)
+    assert done.stdout == "(400, 600, 3)\n"
+    assert done.stderr.startswith("Traceback") and "in a window" in done.stderr
 
 
 @pytest.mark.skipif(not HAS_GYMNASIUM or sys.platform != "linux", reason="of Linux")

@@ -54,6 +54,15 @@ def test_train_then_demo(tmp_path, env, other):
         assert "error: " in done.stderr and "Traceback" not in done.stderr
 
 
+def test_a_run_shorter_than_its_interval_is_evaluated_at_its_end(tmp_path):
+    flags = ["--env", "CartPole", "--steps", 300, "--trpo-update-interval", 100]
+    flags += ["--eval-interval", 100_000, "--eval-n-runs", 1, "--workers", 0]
+    out = run(TRAIN, *flags, "--outdir", tmp_path).stdout
+    (folder,) = tmp_path.iterdir()
+    assert list(read_table(folder / "scores.txt")["steps"]) == [300]
+    assert f"demo {folder}/best" in out
+
+
 def test_train_ppo_with_schedules_then_demo(tmp_path):
     flags = ["--env", "CartPole", "--steps", 1000, "--update-interval", 250]
     flags += ["--preset", "chainerrl-ppo-example", "--epochs", 2, "--batch-size", 50]

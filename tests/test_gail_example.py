@@ -121,6 +121,7 @@ def test_clone_only_and_mistakes(tmp_path):
     out = run(TRAIN, *flags, "--clone-only", "--clone-epochs", 3).stdout
     assert "clone         mean:" in out
     (folder,) = (tmp_path / "runs").iterdir()
+    assert "paid by" not in out and f"demo {folder}/clone" in out
     show = ["--demo", "--load", folder / "clone", "--eval-n-runs", 2]
     assert "n_runs: 2" in run(TRAIN, *show).stdout
     assert "give --demos FILE" in run(TRAIN, code=1).stderr

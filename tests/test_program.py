@@ -7,6 +7,7 @@ import math
 import os
 import struct
 import sys
+import types
 
 import chainertrpo
 from chainertrpo.agents import settings_of
@@ -22,9 +23,12 @@ from chainertrpo.experiments import (
     watch,
 )
 from chainertrpo.experiments.hooks import told_of_episodes
+from chainertrpo.experiments.packages import resolve
 from chainertrpo.program import COMMANDS, main
 from chainertrpo.program.commands import call
 from chainertrpo.program.doctor import extra_for
+from chainertrpo.program.making import space_line
+from chainertrpo.program.training import how_to_watch
 
 import numpy as np
 import pytest
@@ -169,6 +173,43 @@ def test_a_demo_of_what_is_not_there(tmp_path, run_folder):
     assert "expected config.json" in program("demo", tmp_path / "bare")
     (tmp_path / "run" / "best").rename(tmp_path / "run" / "other")
     assert "expected a saved agent" in program("demo", run_folder)
+
+
+def test_a_space_is_one_line():
+    spaces = importlib.import_module(GYM).spaces
+    low, high = np.array([-4.8, -np.inf], "f"), np.array([4.8, 3.4028235e38], "f")
+    said = "Box([-4.8, -inf], [4.8, 3.403e+38], (2,), float32)"
+    assert space_line(spaces.Box(low, high)) == said
+    wide = spaces.Box(-np.inf, np.inf, (376,), np.float64)
+    assert space_line(wide) == "Box(-inf, inf, (376,), float64)"
+    many = space_line(spaces.Box(-np.arange(1.0, 101), 1, dtype=np.float64))
+    assert many == "Box([-1, -2, -3, -4, -5, -6, -7, -8, …], 1, (100,), float64)"
+    assert space_line(spaces.Discrete(2)) == "Discrete(2)"
+    nested = spaces.Dict({"a": spaces.Box(-np.arange(60.0) - 1, 1, dtype=np.float64)})
+    assert "\n" in str(nested) and "\n" not in space_line(nested)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a display is always seen there")
+@pytest.mark.parametrize(
+    "env_id, way, begins",
+    [
+        ("Hopper", None, "MUJOCO_GL=egl "),
+        ("Hopper", "osmesa", ""),
+        ("CartPole", None, ""),
+    ],
+)
+def test_how_to_watch_says_all_that_is_needed(env_id, way, begins, monkeypatch):
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "MUJOCO_GL"):
+        monkeypatch.delenv(name, raising=False)
+    if way:
+        monkeypatch.setenv("MUJOCO_GL", way)
+    env = types.SimpleNamespace(package=GYM, id=resolve(env_id, GYM)[1])
+    monkeypatch.setattr(sys, "argv", ["/nowhere/chainertrpo"])
+    line = how_to_watch(env, "my run", "my run/best")
+    wanted = "/nowhere/chainertrpo demo 'my run/best' --film 'my run'.gif"
+    assert line == begins + wanted
+    monkeypatch.setenv("DISPLAY", ":0")
+    assert how_to_watch(env, "run", "run/best").endswith(" demo run/best --render")
 
 
 # The doctor

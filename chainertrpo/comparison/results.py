@@ -87,7 +87,8 @@ def _versions(folder):
     with reading(path, "the versions that a run was made with"):
         content = read_json(path)
         packages = {"Python": content["python"], **content["packages"]}
-        words = [f"chainertrpo {content['chainertrpo']} ({content['commit']})"]
+        at = f" ({content['commit']})" if content["commit"] else ""  # of a checkout
+        words = [f"chainertrpo {content['chainertrpo']}{at}"]
     shown = ("Python", "numpy", "gym", "gymnasium", "mujoco")
     words += [f"{name} {packages[name]}" for name in shown if packages.get(name)]
     return "; ".join(words)

@@ -17,6 +17,7 @@ from chainertrpo.experiments.lean import lean_steps
 from chainertrpo.experiments.packages import (
     BadEnvironmentError,
     check_display,
+    check_mujoco,
     package_of,
     remedy,
     resolve,
@@ -222,6 +223,7 @@ def make_env(
     if max_episode_steps is not None:
         kwargs["max_episode_steps"] = whole("max_episode_steps", max_episode_steps, 1)
     check_display(module, full_id, render_mode)
+    check_mujoco(module, full_id)
     try:
         with warnings.catch_warnings():
             # "out of date" for v4, which is chosen on purpose; gym's np.bool8.
@@ -231,7 +233,7 @@ def make_env(
     except (ImportError, module.error.Error) as error:
         raise BadEnvironmentError(
             f"{full_id} of {module.__name__} {module.__version__} cannot be made: "
-            f"{error} {remedy(error, full_id)}"
+            f"{error} {remedy(error, full_id)}".rstrip()
         ) from error
     if render_mode == "rgb_array":
         follow(env)

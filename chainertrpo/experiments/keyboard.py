@@ -5,7 +5,11 @@ import itertools
 import os
 
 from chainertrpo._extras import pip_install
-from chainertrpo.experiments.packages import BadEnvironmentError, has_display
+from chainertrpo.experiments.packages import (
+    BadEnvironmentError,
+    has_display,
+    import_pygame,
+)
 from chainertrpo.experiments.recording import EpisodeRecorder, recorded
 
 import numpy
@@ -192,7 +196,7 @@ def record_keyboard(
         No episode was played to its end and kept.
     """
     try:
-        import pygame
+        pygame = import_pygame()
     except ImportError as error:
         raise ImportError(
             f"recording by keyboard needs pygame: {pip_install('record')}"

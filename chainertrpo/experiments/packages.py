@@ -143,7 +143,10 @@ def remedy(error, env_id=""):
     if comparable is not None and int(match["version"]) < comparable:
         # v2 and v3 need mujoco-py, of which no version runs today.
         return f"Use {match['name']}-v{comparable}, which needs none of that."
+    module, colon, _ = env_id.partition(":")
     text = str(error).lower()
+    if colon and f"no module named '{module.lower()}'" in text:
+        return f"Run it in the folder of {module}.py, or install what it is part of."
     if any(word in text for word in ("egl", "osmesa", "glfw", "opengl", "display")):
         return f"Without a screen: {GL}"
     for module, extra in (("mujoco", "mujoco"), ("box2d", "box2d")):
@@ -163,13 +166,62 @@ _MODULES = {
     "gymnasium": "gymnasium",
     "gym": "gym",
 }
-GL = "export MUJOCO_GL=egl (with a GPU) or MUJOCO_GL=osmesa (without one)."
+GL = "export MUJOCO_GL=egl, or MUJOCO_GL=osmesa; chainertrpo doctor tries both."
 
 
 def has_display():
     """Tell whether windows can be shown here; on Linux that needs a display server."""
     names = ("DISPLAY", "WAYLAND_DISPLAY")
     return sys.platform != "linux" or any(map(os.environ.get, names))
+
+
+def is_of_mujoco(package, env_id):
+    """Tell whether gym or gymnasium has an environment that MuJoCo draws."""
+    try:
+        return "mujoco" in str(package.spec(env_id).entry_point)
+    except Exception:  # an id that the package imports itself
+        return False
+
+
+def check_mujoco(package, env_id):
+    """Refuse a MUJOCO_GL by which mujoco cannot even be imported."""  # noqa: DOC501
+    way = os.environ.get("MUJOCO_GL")
+    if not way or not is_of_mujoco(package, env_id):
+        return
+    if importlib.util.find_spec("mujoco") is None:
+        return
+    try:
+        importlib.import_module("mujoco")
+    except Exception as error:  # of PyOpenGL, whatever it is without its library
+        raise BadEnvironmentError(
+            f"expected a MUJOCO_GL that works, got {way}, with which mujoco cannot be "
+            f"imported ({type(error).__name__}: {error}). Without films: unset MUJOCO_GL. "
+            f"For films: {GL}"
+        ) from error
+
+
+def import_pygame():
+    """Import pygame without its warning of how it finds its own files."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return importlib.import_module("pygame")
+
+
+def draw_unseen():
+    """Start pygame, if it is there, where there is no display.
+
+    Left to itself, SDL looks for one and prints an error that is none.
+    """
+    if importlib.util.find_spec("pygame") is None:
+        return
+    pygame = import_pygame()
+    chosen = os.environ.get("SDL_VIDEODRIVER")
+    os.environ["SDL_VIDEODRIVER"] = chosen or "dummy"
+    try:
+        pygame.display.init()
+    finally:  # whoever asks for a window later is told that nobody would see it
+        if chosen is None:
+            del os.environ["SDL_VIDEODRIVER"]
 
 
 def check_display(package, env_id, render_mode):
@@ -202,11 +254,8 @@ def check_display(package, env_id, render_mode):
             "set). Write a film instead: --film demo.gif in a demo, --video replay.gif "
             f"in a replay. If it is drawn by MuJoCo, first: {GL}"
         )
-    try:
-        entry = str(package.spec(env_id).entry_point)
-    except Exception:  # an id that the package imports itself
-        return
-    if "mujoco" not in entry:
+    if not is_of_mujoco(package, env_id):
+        draw_unseen()
         return
     if not drawn or os.environ.get("MUJOCO_GL", "").lower() not in ("egl", "osmesa"):
         raise BadEnvironmentError(

@@ -23,6 +23,7 @@ from chainertrpo.experiments.console import Parser
 from chainertrpo.experiments.packages import GL, has_display
 from chainertrpo.program.commands import call, prog
 from chainertrpo.program.flags import at_least
+from chainertrpo.program.making import space_line
 from chainertrpo.program.mistakes import mistakes_are_lines
 
 import threadpoolctl
@@ -180,8 +181,8 @@ def look_at(args):
     """Check an environment; return whether there is nothing to fix."""
     env = make_env(args.env, args.seed, package=args.env_package)
     line("environment", f"{env.id} of {env.package}")
-    line("observations", env.observation_space)
-    line("actions", env.action_space)
+    line("observations", space_line(env.observation_space))
+    line("actions", space_line(env.action_space))
     line("time limit", env.max_episode_steps or "none")
     report = check_env(env, args.steps, args.seed)
     env.close()

@@ -88,7 +88,8 @@ def make_parser(
     budget = {"type": at_least(2), "default": steps}
     add("--steps", **budget, help=f"environment steps (default {steps})")
     interval = {"type": at_least(1), "default": eval_interval}
-    add("--eval-interval", **interval, help=f"steps (default {eval_interval})")
+    often = f"steps, no more than --steps (default {eval_interval})"
+    add("--eval-interval", **interval, help=often)
     n_runs = {"type": at_least(1), "default": eval_n_runs}
     add("--eval-n-runs", **n_runs, help=f"episodes (default {eval_n_runs})")
     add_watching(parser)

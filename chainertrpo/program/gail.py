@@ -124,7 +124,8 @@ def build(demos, args, env):
     print(f"              {len(demos.episodes)} episodes by {maker(demos.made_by)}")
     pairs = say_kept(demos, kept, settings["every"])
     sees = "(s, a)" if agent.rewards.encode.sees == "actions" else "(s, s')"
-    print(f"pairs         {pairs} of {sees}; paid by {agent.rewards.reward}")
+    paid = "" if args.clone_only else f" of {sees}; paid by {agent.rewards.reward}"
+    print(f"pairs         {pairs}{paid}")
     if args.load:
         agent.load(args.load)
     epochs = args.clone_epochs or (300 if args.clone_only else 0)
@@ -162,9 +163,11 @@ def clone(args, build):
     folder = prepare_run_folder(args.outdir, config, env)
     agent.save(os.path.join(folder, "clone"))
     stats = eval_performance(env, agent, None, args.eval_n_runs)
-    env.close()
     print(f"clone         mean: {stats['mean']:.2f} stdev: {stats['stdev']:.2f}")
     print(f"agent         {folder}/clone")
+    shown = training.how_to_watch(env, folder, os.path.join(folder, "clone"))
+    print(f"watch         {shown}")
+    env.close()
 
 
 def read_all(args):

@@ -14,6 +14,8 @@ from chainertrpo.experiments.fixed_horizon import FixedHorizon
 from chainertrpo.program.demo import seen_by
 from chainertrpo.program.flags import ARCHITECTURES, changes_of
 
+import numpy
+
 
 def check_architecture(arch, action_space):
     """Check that what --arch names is for these actions; None is for all."""
@@ -104,12 +106,28 @@ def workers_environment(seed=None, *, env_id, package, horizon, **settings):
     return with_horizon(make_env(env_id, seed, package=package, **settings), horizon)
 
 
+def space_line(space):
+    """A space on one line: of bounds that differ the first, in four figures."""
+    if not isinstance(getattr(space, "low", None), numpy.ndarray):
+        return " ".join(str(space).split())
+    low, high = map(_bounds, (space.low, space.high))
+    return f"Box({low}, {high}, {space.shape}, {space.dtype})"
+
+
+def _bounds(values):
+    values = values.ravel()
+    if values.size and (values == values[0]).all():
+        return f"{values[0]:.4g}"
+    first = [f"{value:.4g}" for value in values[:8]]
+    return f"[{', '.join(first + ['…'] * (values.size > 8))}]"
+
+
 def describe(agent, env, args):
     """Print what is about to run."""
     count = sum(param.size for param in agent.policy.params())
     print(f"environment   {env.id} of {env.package} (asked for: {args.env})")
-    print(f"observations  {env.observation_space}")
-    print(f"actions       {env.action_space}")
+    print(f"observations  {space_line(env.observation_space)}")
+    print(f"actions       {space_line(env.action_space)}")
     print(f"steps         {env.steps}")
     print(f"policy        {type(agent.policy).__name__}, {count} parameters")
     print(f"device        {agent.policy.device}")

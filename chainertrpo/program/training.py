@@ -39,7 +39,11 @@ from chainertrpo.experiments.console import (
     plain_warnings,
     survive_closed_streams,
 )
-from chainertrpo.experiments.packages import has_display
+from chainertrpo.experiments.packages import (
+    has_display,
+    import_package,
+    is_of_mujoco,
+)
 from chainertrpo.experiments.signals import sigterm_interrupts
 from chainertrpo.experiments.tensorboard import TensorBoardLog
 from chainertrpo.program.commands import call
@@ -136,7 +140,7 @@ def train_in(args, env, agent, about):
         "eval_env": eval_env,
         "eval_n_steps": None,
         "eval_n_episodes": args.eval_n_runs,
-        "eval_interval": args.eval_interval,
+        "eval_interval": min(args.eval_interval, args.steps),  # once at the least
         "step_hooks": [*watchers, *scheduled(about["settings"], args.steps)],
         "episode_hooks": [log],
     }
@@ -173,7 +177,7 @@ def train_in(args, env, agent, about):
         if eval_env is not None:
             eval_env.close()
         draw_or_say(args.folder)
-    say_what_there_is(args, agent, time.time() - start)
+    say_what_there_is(args, env, agent, time.time() - start)
 
 
 def watchers_of(args):
@@ -188,7 +192,7 @@ def watchers_of(args):
     return watchers
 
 
-def say_what_there_is(args, agent, seconds):
+def say_what_there_is(args, env, agent, seconds):
     """Say what a finished run has left, and how to see it."""
     if args.quiet:
         print(args.folder)
@@ -203,8 +207,17 @@ def say_what_there_is(args, agent, seconds):
         print(f"films   {args.folder}/videos")
     best = os.path.join(args.folder, "best")
     if os.path.isdir(best):
-        seen = "--render" if has_display() else f"--film {shlex.quote(args.folder)}.gif"
-        print(f"watch   {call('demo')} {shlex.quote(best)} {seen}")
+        print(f"watch   {how_to_watch(env, args.folder, best)}")
+
+
+def how_to_watch(env, folder, agent):
+    """Return the line for a shell that shows an agent, as it can be shown here."""
+    line = f"{call('demo')} {shlex.quote(agent)}"
+    if has_display():
+        return f"{line} --render"
+    drawn = is_of_mujoco(import_package(env.package), env.id)
+    way = "MUJOCO_GL=egl " if drawn and not os.environ.get("MUJOCO_GL") else ""
+    return f"{way}{line} --film {shlex.quote(folder)}.gif"
 
 
 def say_stopped(stop, args, name):
