@@ -25,6 +25,7 @@ import numpy
 from chainer import backend
 
 PATIENCE = 2.0  # seconds that the other ranks leave to rank 0 to say what is wrong
+HEARD = 0.5  # seconds that the launcher has to pass on what was printed
 PAUSE = 5e-4  # seconds between looks at who is here
 
 
@@ -291,4 +292,5 @@ def _take_all_down(world, error):
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError, AttributeError):
             stream.flush()
+    time.sleep(HEARD)
     world.abort(code)

@@ -2,6 +2,10 @@
 
 from chainertrpo.experiments.adapting import adapt
 from chainertrpo.experiments.alike import RanksDifferError
+from chainertrpo.experiments.batch_training import (
+    train_agent_batch,
+    train_agent_batch_with_evaluation,
+)
 from chainertrpo.experiments.collection import Collected, Collector
 from chainertrpo.experiments.env_check import EnvReport, check_env
 from chainertrpo.experiments.envs import Env, make_env
@@ -35,12 +39,7 @@ from chainertrpo.experiments.run_folder import (
 from chainertrpo.experiments.sharing import available_cores, default_num_envs
 from chainertrpo.experiments.signals import Interrupted
 from chainertrpo.experiments.tensorboard import TensorBoardLog
-from chainertrpo.experiments.training import (
-    train_agent,
-    train_agent_batch,
-    train_agent_batch_with_evaluation,
-    train_agent_with_evaluation,
-)
+from chainertrpo.experiments.training import train_agent, train_agent_with_evaluation
 from chainertrpo.experiments.vector_env import SerialVectorEnv
 from chainertrpo.experiments.workers import WorkerError
 
