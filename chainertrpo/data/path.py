@@ -159,9 +159,10 @@ def as_observation(obs, where=""):
             f"expected numbers as observations, got {x.dtype}"
             f"{' of ' + where if where else ''}. Turn them into an array of floats."
         )
-    good = numpy.abs(x) <= LARGEST  # beyond float32 is infinite there; NaN is not <=
-    if not good.all():
-        i = int(numpy.flatnonzero(~good.ravel())[0])
+    size = numpy.abs(x).ravel()
+    # Beyond float32 is infinite there, and NaN, which is the largest, is not <=.
+    if x.size and not numpy.maximum.reduce(size) <= LARGEST:
+        i = int(numpy.flatnonzero(~(size <= LARGEST))[0])
         raise BadObservationError(
             f"expected finite observations, got {x.ravel()[i]} in component {i}"
             f"{' of ' + where if where else ''}. Check the environment and the last "

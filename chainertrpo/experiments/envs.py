@@ -172,6 +172,11 @@ class Env(Adapted):
         return self.lean is not None and self.lean.env is self.env
 
     @property
+    def may_draw_globally(self):
+        """False of lean steps: gymnasium's walkers have a generator of their own."""
+        return not self._is_lean()
+
+    @property
     def obs_shape(self):
         """Shape of an observation as the agent sees it, (S,), or of an image."""
         return self._seen.shape if self._seen.is_image else (self._seen.size,)

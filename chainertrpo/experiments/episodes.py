@@ -91,7 +91,8 @@ class Episodes:
 
     def _begin(self):
         self.total, self.length = 0.0, 0
-        self.stream.take()
+        if self.env.may_draw_globally:
+            self.stream.take()
         return self.env.reset()
 
     def _step(self, action):

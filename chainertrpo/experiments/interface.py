@@ -30,6 +30,11 @@ class Adapted:
         self.env = env
         self._seed = self.seeded_with = None
 
+    @property
+    def may_draw_globally(self):
+        """Whether it might draw from the generators of `random` and `numpy.random`."""
+        return True
+
     def seed(self, seed):
         """Seed the next `reset`, by a number in [0, 2**32)."""
         self._seed = seed

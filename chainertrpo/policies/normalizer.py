@@ -29,7 +29,7 @@ class Normalization:
 
     def __call__(self, x):
         """Normalise x, one observation or a batch of them."""
-        if x.ndim == self.mean.ndim:
+        if x.ndim == self.mean.ndim or len(x) <= BLOCK_ROWS:
             return self._block(x).astype(_dtype(x))
         out = numpy.empty(x.shape, _dtype(x))
 
