@@ -178,7 +178,9 @@ def _write_scores(axes, scores, colors):
     for i, score in enumerate([None, *ordered]):
         texts, style = [cell[0] for cell in head], {"color": "0.4"}
         if score is not None:
-            spread = "" if score.spread is None else f"± {short(score.spread)}"
+            spread = (
+                "" if score.spread is None else f"± {short(score.spread, score.mean)}"
+            )
             texts = [_shortened(score), f"{score.steps:,}" if score.steps else "?"]
             texts += [f"{score.runs or '?'}", short(score.mean), spread]
             style = {"color": "0.25"}

@@ -1,5 +1,7 @@
 """The Markdown tables: our scores, and beside them what was published."""
 
+import functools
+
 from chainertrpo.comparison.published import PAPER, paper
 from chainertrpo.comparison.runs import BC, NONE
 from chainertrpo.comparison.scores import final_scores, published_scores, short
@@ -74,7 +76,8 @@ def _comparison(rows, env, rng):
     for kind in (FINAL, DETERMINISTIC):
         for score in final_scores(rows, env, kind):
             how = f"{score.episodes} episodes a run, {HOW[kind]}"
-            iqm = _interval(score.of_runs, rng, short)
+            digits = functools.partial(short, beside=score.mean)
+            iqm = _interval(score.of_runs, rng, digits)
             lines.append(_line(score, f"**{score.name}**", iqm, how))
             last = max(last, score.steps)
     for score in published_scores(env, last):
@@ -87,7 +90,7 @@ def _comparison(rows, env, rng):
 
 
 def _line(score, name, iqm, how):
-    spread = "" if score.spread is None else f" ± {short(score.spread)}"
+    spread = "" if score.spread is None else f" ± {short(score.spread, score.mean)}"
     steps = "" if score.steps is None else f"{score.steps:,}"
     runs = "" if score.runs is None else score.runs
     mean = short(score.mean) + spread

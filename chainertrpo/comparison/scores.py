@@ -97,6 +97,8 @@ def _nearest(rows, steps):
     return nearest
 
 
-def short(x):
-    """A score in four or five digits."""
-    return f"{x:.1f}" if abs(x) < 1000 else f"{x:.0f}"
+def short(x, beside=None):
+    """A score in three to five digits, or as many behind the point as the one beside it."""
+    size = abs(x if beside is None else beside)
+    digits = 2 if size < 10 else 1 if size < 1000 else 0
+    return f"{x:.{digits}f}"
