@@ -45,7 +45,7 @@ def _used(sessions):
     return (user + nice + system + irq + soft + steal) / tick, own
 
 
-def _busy_while(function, sessions=()):
+def busy_while(function, sessions=()):
     """Call a function; return its result and how much of the machine others used."""
     start, (machine, own) = time.monotonic(), _used(sessions)
     result = function()
@@ -61,10 +61,10 @@ def quietly(function, sessions=(), attempts=50):
     more than `BUSY` of the machine is thrown away.
     """
     for _ in range(attempts):
-        while _busy_while(lambda: time.sleep(1), sessions)[1] > BUSY:
+        while busy_while(lambda: time.sleep(1), sessions)[1] > BUSY:
             print("waiting for an idle machine", file=sys.stderr)
             time.sleep(5)
-        result, busy = _busy_while(function, sessions)
+        result, busy = busy_while(function, sessions)
         if busy <= BUSY:
             return result
         print(f"others used {busy:.0%} of the machine: again", file=sys.stderr)

@@ -220,6 +220,11 @@ def joined():
     All end together: an exception on one rank is printed there, and ends all others within
     seconds.  Without mpiexec there is one rank.
 
+    Yields
+    ------
+    object
+        The communicator.
+
     Raises
     ------
     ImportError
@@ -229,7 +234,7 @@ def joined():
     world = _world()
     _joined = world
     try:
-        yield
+        yield world
         wait()  # nobody goes on, or ends MPI, before all are here
     except BaseException as error:
         if world.size == 1:
