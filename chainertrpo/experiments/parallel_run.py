@@ -98,8 +98,8 @@ class Run:
             self.agent.agree()
         if state and state.get("ranks", 1) != ranks.size():
             self.logger.info(
-                "the run goes on with %d ranks, where it had %d: the same data and "
-                "updates, but sums that may be rounded otherwise",
+                "number of ranks: %d, before: %d; data and updates are the same, but sums "
+                "may be rounded otherwise",
                 ranks.size(),
                 state.get("ranks", 1),
             )
