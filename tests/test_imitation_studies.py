@@ -147,6 +147,26 @@ def test_plan_of_the_reward_forms(tmp_path):
         assert ("fixed" in file) == (run.fixed_horizon is not None)
 
 
+def test_absorbing_states_are_a_condition(tmp_path):
+    folders = plan_study(tmp_path, "absorbing", tmp_path / "experts", seeds=[0])
+    runs = [read_run(folder) for folder in folders]
+    assert len(set(folders)) == 12 and {r.absorbing for r in runs} == {None, 500}
+    demos = record_episodes(make_env("CartPole-v1"), lambda obs: 0, 10)
+    for one in (runs[0], runs[-1]):
+        agent, _ = build_imitator(one, make_env("CartPole-v1"), demos)
+        assert agent.rewards.absorbing_horizon == one.absorbing
+    rows = [
+        r._replace(absorbing=n, study="absorbing", env="CartPole-v1")
+        for r in synthetic()
+        for n in (None, 500)
+        if (r.method, r.preset) == ("gail", "ho2016")
+    ]
+    write_rows(tmp_path / "rows.csv", rows)
+    assert read_rows(tmp_path / "rows.csv") == rows
+    text = markdown_report(rows, {})
+    assert "| natural |" in text and "| absorbing to 500 steps |" in text
+
+
 def test_every_study_has_an_expert():
     envs = {task.env for study in STUDIES.values() for task in study.tasks}
     assert envs <= set(EXPERT_TASKS)
@@ -272,7 +292,7 @@ def test_report(tmp_path):
     write_rows(tmp_path / "rows.csv", synthetic())
     assert read_rows(tmp_path / "rows.csv") == synthetic()
     header = (tmp_path / "rows.csv").read_text().splitlines()[0].split(",")
-    assert set(Row._fields) - set(header) == {"fixed_horizon"}  # unknown of all rows
+    assert set(Row._fields) - set(header) == {"fixed_horizon", "absorbing"}  # not known
     assert tuple(header[:14]) == COLUMNS
 
 

@@ -69,6 +69,8 @@ def build_imitator(run, env, demonstrations):
     """
     changes = dict(run.changes)
     judge = changes.pop("discriminator", {})
+    if run.absorbing:
+        judge = {**judge, "absorbing_horizon": run.absorbing}
     if run.expert == NONE:
         judge = {**judge, **NEVER_FITTED}
     agent, settings = make_gail_agent(

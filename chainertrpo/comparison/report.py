@@ -116,9 +116,7 @@ def _columns(rows):
         "trajectories": lambda row: row.trajectories,
         "method": name_of,
         "expert": lambda row: "no expert" if row.expert == NONE else row.expert,
-        "episodes": lambda row: (
-            f"of {row.fixed_horizon} steps" if row.fixed_horizon else "natural"
-        ),
+        "episodes": lambda row: row.ends,
         "reward": lambda row: "" if row.method == BC else row.reward,
     }
     return {
@@ -136,7 +134,12 @@ def _cells(rows, kind, columns):
     def place(item):
         row = item[1][0]
         method = methods.index((row.method, row.preset))
-        head = row.fixed_horizon or 0, row.expert or "", row.trajectories
+        head = (
+            row.fixed_horizon or 0,
+            row.absorbing or 0,
+            row.expert or "",
+            row.trajectories,
+        )
         return (*head, method, row.reward or "")
 
     return dict(sorted(found.items(), key=place))

@@ -54,6 +54,9 @@ class Run(typing.NamedTuple):
         discriminator is never fitted, whatever the demonstrations are.
     fixed_horizon : int or None
         Episodes have this many steps (`FixedHorizon`), or end when they end.
+    absorbing : int or None
+        Up to this many steps an ended episode goes on in an absorbing state, for the
+        discriminator (``absorbing_horizon``).
     trajectories : int or None
         Episodes of the expert.
     every : int or None
@@ -78,6 +81,7 @@ class Run(typing.NamedTuple):
     reward: typing.Optional[str] = None
     expert: typing.Optional[str] = None
     fixed_horizon: typing.Optional[int] = None
+    absorbing: typing.Optional[int] = None
     trajectories: typing.Optional[int] = None
     every: typing.Optional[int] = None
     clone_epochs: int = 0
@@ -87,7 +91,7 @@ class Run(typing.NamedTuple):
 _TYPES = typing.get_type_hints(Run)
 _NOT_AS_EXPECTED = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 _POSITIVE: typing.Tuple[str, ...] = ("eval_interval", "eval_n_runs", "final_n_runs")
-_POSITIVE += ("fixed_horizon", "trajectories", "every")
+_POSITIVE += ("fixed_horizon", "absorbing", "trajectories", "every")
 
 
 @contextlib.contextmanager
@@ -107,6 +111,7 @@ def folder_of(outdir, run):
     words = [run.label]
     if run.method:
         ends = f"fixed{run.fixed_horizon}" if run.fixed_horizon else "natural"
+        ends = f"absorbing{run.absorbing}" if run.absorbing else ends
         words = [run.method, run.label, run.reward, run.expert, ends]
         words.append(f"{run.trajectories}x{run.every}")
     names = ("runs", file_name(run.env), "-".join(words), f"seed{run.seed}")

@@ -61,9 +61,12 @@ _FALLEN = {
 _HOPPER = {"ho2016": {"env": _CLIPPED, "agent": {"update_interval": 5000}}}
 
 
-def _task(env, every, steps, settings, *, rewards=("gail",), horizon=None):
+def _task(
+    env, every, steps, settings, *, rewards=("gail",), horizon=None, absorbing=None
+):
     """A task of imitation: every k-th pair of an episode, reward forms, episodes' end."""
-    own = {"every": (every,), "fixed_horizon": (horizon,), "reward": rewards}
+    own = {"every": (every,), "fixed_horizon": (horizon,), "absorbing": (absorbing,)}
+    own["reward"] = rewards
     named = {preset: (preset, changes) for preset, changes in settings.items()}
     return Setting(env, steps, own, named)
 
@@ -77,6 +80,7 @@ _TRPO = Algorithm("ho2016", "ho2016", {}, "gail")
 _PPO = Algorithm("ho2016-ppo", "ho2016-ppo", {}, "gail")
 _LOG_D = {"rewards": ("logd",)}
 _ALL = {"rewards": FORMS}
+_ENDS = {"rewards": ("gail", "logd", "airl")}
 
 STUDIES = {
     # Ho and Ermon 2016, figure 1 and table 1, the tasks of classic control
@@ -104,6 +108,19 @@ STUDIES = {
             _task("MountainCar-v0", 1, 200_000, _MOUNTAIN, **_ALL, horizon=200),
         ),
         conditions=_shown((10,), ("trained", "always-0", "none")),
+        seeds=(0, 1, 2),
+        evaluations=12,
+        episodes=(5, 25),
+    ),
+    # Kostrikov et al. 2019, section 4: beside the natural ends of before
+    "absorbing": Grid(
+        title="An end without a price: absorbing states",
+        algorithms=(_TRPO,),
+        tasks=(
+            _task("CartPole-v1", 1, 60_000, _CLASSIC, **_ENDS),
+            _task("CartPole-v1", 1, 60_000, _CLASSIC, **_ENDS, absorbing=500),
+        ),
+        conditions=_shown((10,), ("trained", "always-0")),
         seeds=(0, 1, 2),
         evaluations=12,
         episodes=(5, 25),

@@ -81,6 +81,8 @@ def _draw_panel(axes, rows, x, rng):
 
 
 def _task(row):
+    if row.absorbing:
+        return f"{row.env}, {row.ends}"
     ends = f", always {row.fixed_horizon} steps" if row.fixed_horizon else ""
     return row.env + ends
 

@@ -52,6 +52,8 @@ class Row(typing.NamedTuple):
         Likewise.
     expert_mean, random_mean : float or None
         Mean returns that count as 1 and 0 of the `normalized` score.
+    absorbing : int or None
+        As in `Run`.
     """
 
     runner: str
@@ -77,6 +79,14 @@ class Row(typing.NamedTuple):
     every: typing.Optional[int] = None
     expert_mean: typing.Optional[float] = None
     random_mean: typing.Optional[float] = None
+    absorbing: typing.Optional[int] = None
+
+    @property
+    def ends(self):
+        """How episodes end, in words."""
+        if self.absorbing:
+            return f"absorbing to {self.absorbing} steps"
+        return f"of {self.fixed_horizon} steps" if self.fixed_horizon else "natural"
 
     @property
     def normalized(self):
@@ -85,7 +95,7 @@ class Row(typing.NamedTuple):
 
 
 COLUMNS = Row._fields[:14]
-CONDITION = Row._fields[14:21]
+CONDITION = (*Row._fields[14:21], "absorbing")
 _TYPES = typing.get_type_hints(Row)
 _WHO = (*COLUMNS[:1], *COLUMNS[2:7], *CONDITION)  # no two rows agree in all of these
 _MAX = 2**53  # the largest whole number that a float holds

@@ -5,6 +5,7 @@ r"""Imitation studies: GAIL and behaviour cloning beside the paper's numbers.
 
 classic        1 to 10 demonstrations in CartPole, Acrobot and MountainCar
 reward-forms   what each form of reward pays for by itself
+absorbing      the same with absorbing states after the ends of episodes
 hopper         Hopper from 11 trajectories
 cartpole-ppo   CartPole from 10 demonstrations with a PPO generator
 
