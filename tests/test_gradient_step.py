@@ -7,6 +7,7 @@ from chainertrpo import ActorCritic, GradientStep, ValueFunction
 from chainertrpo.data.pieces import minibatches
 from chainertrpo.numerics import flatten
 from chainertrpo.updates import (
+    GradientReport,
     clipped_surrogate,
     likelihood,
     said,
@@ -334,3 +335,13 @@ def test_what_was_said_does_not_move_with_the_policy(make_policy, make_batch):
         param.array += 0.5
     assert np.array_equal(before.entropy(), entropy)
     assert np.array_equal(before.log_prob(batch.action), log_prob)
+
+
+def test_a_report_is_one_short_line():
+    losses = tuple(0.5 - 1e-3 * i for i in range(320))
+    report = GradientReport("accepted", 0.01234567, 320, losses, (2.0,) * 320, 10)
+    assert f"{report}" == (
+        "accepted, KL 0.01235, 320 minibatches in 10 epochs, loss of the policy 0.5 to "
+        "0.181, of values 2 to 2"
+    )
+    assert "nan" in str(GradientReport("nonfinite"))

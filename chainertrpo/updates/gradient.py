@@ -53,6 +53,16 @@ class GradientReport(typing.NamedTuple):
     value_losses: tuple = ()
     epochs: int = 0
 
+    def __str__(self):
+        """Say it on one line, however many minibatches there were."""
+        losses = (self.policy_losses, self.value_losses)
+        first, last = ([x[i] if x else math.nan for x in losses] for i in (0, -1))
+        return (
+            f"{self.reason}, KL {self.kl:.4g}, {self.n_updates} minibatches in "
+            f"{self.epochs} epochs, loss of the policy {first[0]:.4g} to {last[0]:.4g}, "
+            f"of values {first[1]:.4g} to {last[1]:.4g}"
+        )
+
     @property
     def accepted(self):
         """Whether the parameters changed."""
