@@ -2,6 +2,7 @@
 
 import copy
 import math
+import re
 
 import chainertrpo
 from chainertrpo import TRPO, EmpiricalNormalization, GaussianPolicy, SoftmaxPolicy
@@ -386,3 +387,27 @@ def test_the_protocol_with_networks_on_the_gpu():
     agent = TRPO(policy, vf, optimizer, update_interval=100, seed=0)
     drive(agent, Point(), 201)
     assert agent.n_updates == 2
+
+
+@pytest.mark.parametrize(
+    "name, where",
+    [
+        ("learn", "experiments.train_agent_parallel(agent, make_env, steps, outdir)"),
+        ("predict", "agent.act(obs)"),
+        ("set_parameters", "agent.load(folder)"),
+        ("observe", "agent.act_and_train(obs, reward)"),
+    ],
+)
+def test_methods_of_other_libraries_say_where_they_are(name, where):
+    agent = make_agent()
+    with pytest.raises(AttributeError, match=re.escape(where)):
+        getattr(agent, name)
+    assert not hasattr(agent, name) and not hasattr(agent, "nothing_like_it")
+    called = where.partition("(")[0].rpartition(".")[2]
+    assert hasattr(agent, called) or hasattr(chainertrpo.experiments, called)
+
+
+def test_a_constructor_called_as_elsewhere_names_make_agent():
+    for cls in (chainertrpo.TRPO, chainertrpo.PPO):
+        with pytest.raises(TypeError, match=f"{cls.__name__}: .*make_agent"):
+            cls("MlpPolicy", "CartPole-v1", verbose=1)

@@ -17,6 +17,7 @@ from chainertrpo.agents.checks import (
     check_memory,
     check_settings,
 )
+from chainertrpo.agents.elsewhere import Elsewhere
 from chainertrpo.agents.health import Health
 from chainertrpo.agents.rewards import environment_rewards
 from chainertrpo.agents.statistics import TRPO_WINDOWS, Statistics
@@ -41,7 +42,7 @@ if typing.TYPE_CHECKING:
 ACTING = {"policy", "model", "obs_normalizer"}  # of an agent's files, those it acts by
 
 
-class OnPolicyAgent:
+class OnPolicyAgent(Elsewhere):
     """An on-policy actor-critic whose choices are values (see `agents.variants`).
 
     It has ChainerRL's protocol: `act_and_train`, `stop_episode_and_train`, `act`,

@@ -17,7 +17,13 @@ def exclusive_args(**spelled):
 
         @functools.wraps(init)
         def checked(self, *args, **kwargs):
-            given = signature.bind(self, *args, **kwargs).arguments
+            try:
+                given = signature.bind(self, *args, **kwargs).arguments
+            except TypeError as error:
+                raise TypeError(
+                    f"{type(self).__name__}: {error}. One of a preset's parts and spaces: "
+                    "make_agent(observation_space, action_space, preset)."
+                ) from None
             for whole, parts in spelled.items():
                 both = [part for part in parts if part in given]
                 if both and given.get(whole) is not None:
