@@ -10,7 +10,12 @@ import argparse
 import collections
 
 from chainertrpo import make_agent, settings_of
-from chainertrpo.experiments import eval_performance, make_env, train_agent
+from chainertrpo.experiments import (
+    eval_performance,
+    make_env,
+    prepare_run_folder,
+    train_agent,
+)
 
 import optuna
 
@@ -52,7 +57,8 @@ def objective(trial, args):
     env = make_env(args.env, seed=trial.number)
     spaces = env.observation_space, env.action_space
     agent = make_agent(*spaces, settings, seed=trial.number)
-    folder = f"{args.outdir}/{trial.number}"
+    config = {"env": env.id, "settings": settings, "trial": trial.number}
+    folder = prepare_run_folder(args.outdir, config, env)
     train_agent(agent, env, args.steps, folder, step_hooks=[Pruning(trial, 1000)])
     return eval_performance(env, agent, None, 20)["mean"]
 

@@ -18,6 +18,7 @@ from chainertrpo.experiments import (
     TensorBoardLog,
     check_env,
     make_env,
+    prepare_run_folder,
     read_table,
     train_agent_with_evaluation,
     watch,
@@ -165,6 +166,22 @@ def test_a_demo_of_a_run_that_a_comparison_made(preset, more, tmp_path, capsys):
     assert program("record", "agent", "--load", folder, "--episodes", 2, demos) == 0
     said = program("demo", tmp_path)
     assert f"got {tmp_path} with 1. Give one of them, such as {folder}" in said
+
+
+def test_a_demo_of_a_run_that_a_script_made(tmp_path, capsys):
+    """As in the README: its config.json holds the environment and the settings."""
+    env = make_env("CartPole-v1", 0)
+    settings = settings_of("npg", policy={"hidden_sizes": [4]})
+    config = {"env": env.id, "settings": settings}
+    folders = [prepare_run_folder(str(tmp_path), config, env) for _ in range(2)]
+    assert folders[0] != folders[1]
+    spaces = env.observation_space, env.action_space
+    made = chainertrpo.make_agent(*spaces, settings, seed=0)
+    made.save(os.path.join(folders[0], "100_finish"))
+    assert program("demo", folders[0], "--eval-n-runs", 2) == 0
+    assert capsys.readouterr().out.startswith(f"agent   {folders[0]}/100_finish: NPG\n")
+    made.save(str(tmp_path / "elsewhere"))
+    assert "prepare_run_folder" in program("demo", tmp_path / "elsewhere")
 
 
 def test_a_demo_of_what_is_not_there(tmp_path, run_folder):

@@ -84,7 +84,8 @@ def run(args):
         env = FixedHorizon(env, horizon)
     agent, _ = saved_agent(folder, env, gpu=args.gpu, seed=args.seed)
     if not args.quiet:
-        print(f"agent   {folder}: {config.get('agent')}, preset {config.get('preset')}")
+        preset = f", preset {config['preset']}" if config.get("preset") else ""
+        print(f"agent   {folder}: {config['agent']}{preset}")
         print(f"in      {env.id} of {env.package}")
     try:
         show(args, env, agent)

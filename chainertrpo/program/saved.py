@@ -42,16 +42,18 @@ def config_beside(folder):
     if not os.path.exists(path):
         raise FileNotFoundError(
             f"expected config.json in {folder} or in the folder around it, got none. "
-            "Give the folder of a run, or one of an agent in it. What a script of yours "
-            "has saved, make_agent and agent.load read again."
+            "Give the folder of a run, or one of an agent in it; in a script of yours "
+            "prepare_run_folder makes such a one. What agent.save wrote elsewhere, "
+            "agent.load reads."
         )
     config = read_json(path)
     if isinstance(config, dict) and "changes" in config and "settings" not in config:
         settings = settings_of_run(read_run(os.path.dirname(path)))  # of a comparison
-        config = {**config, "settings": settings, "agent": settings["algorithm"]}
+        config = {**config, "settings": settings, "agent": None}
     if not isinstance(config, dict) or not isinstance(config.get("settings"), dict):
         raise BadFileError(f"{path}: expected the settings of a run. Was it edited?")
-    return config
+    made = config.get("agent") or config["settings"].get("algorithm")
+    return {**config, "agent": made}
 
 
 def saved_agent(folder, env, *, gpu=-1, seed=0):
