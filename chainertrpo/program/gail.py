@@ -14,7 +14,7 @@ import os
 import sys
 import warnings
 
-from chainertrpo import _compat
+from chainertrpo import _compat, ranks
 from chainertrpo.agents import GAIL_PRESETS, PRESETS, clone_expert, make_gail_agent
 from chainertrpo.data import BadFileError, merge, read_demonstrations, select
 from chainertrpo.data.demonstrations import AT_LEAST, maker, trim_pauses
@@ -135,7 +135,8 @@ def build(demos, args, env):
         print(f"cloning       {report}")
     beside = (args.made_with or {}).get("beside") if args.resume else None
     if beside is None and not args.clone_only:
-        beside = others(args, env, demos, kept, settings["generator"])
+        with ranks.apart():  # all do it alike
+            beside = others(args, env, demos, kept, settings["generator"])
     about = {"agent": "GAIL", "settings": settings.pop("generator"), **settings}
     about["beside"] = beside
     about["demos_sha256"] = args.demos_sha256
@@ -221,7 +222,7 @@ def train(args, _):
             made[:] = build(demos, args, env)
             return made
 
-        made = []
+        made, writes = [], ranks.rank() == 0
         if args.clone_only:
             clone(args, build_checked)
             return
@@ -229,9 +230,11 @@ def train(args, _):
             training.train(args, build_checked)
             agent, about = made
             kept = agent.rewards.demonstrations
-            conclude(args.folder, agent, kept, about["beside"], args.quiet)
+            if writes:
+                with ranks.apart():
+                    conclude(args.folder, agent, kept, about["beside"], args.quiet)
         finally:
-            picture = args.folder and draw_or_say(args.folder)
+            picture = args.folder and writes and draw_or_say(args.folder)
         if not args.quiet and picture:
             print(f"picture {picture}")
     except ValueError as error:
