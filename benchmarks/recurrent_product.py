@@ -1,11 +1,12 @@
-"""A Gauss–Newton product through a GRU, against Chainer's double backprop through NStepGRU.
+"""A Gauss–Newton product through a GRU, by us, Chainer's double backprop and torch.func.
 
     python benchmarks/recurrent_product.py
 
 A policy of 17-64-GRU64-6 on 5,000 rows: 20 paths of 250 steps, and paths of random lengths.
-Chainer's graph is made once and kept; what is timed is one product on it.  Times are the
-process's own, of one thread, the smallest of several alternating rounds; and of one step of
-acting.
+Chainer's graph (of NStepGRU) is made once and kept; what is timed is one product on it.
+PyTorch's, of the equal paths, is of the environment "sb3" of peers.py: `linearize` and
+`vjp` made once, or `jvp` anew.  Times are the processes' own, of one thread, the smallest of
+several rounds; and of one step of acting.
 """
 
 import json
@@ -31,6 +32,7 @@ import chainer  # noqa: E402
 import chainer.functions as F  # noqa: E402
 import chainer.links as L  # noqa: E402
 import numpy as np  # noqa: E402
+import peers  # noqa: E402
 
 S, WIDTH, A, ROWS, ROUNDS = 17, 64, 6, 5000, 3
 
@@ -115,6 +117,11 @@ def main():
     """Print the results as JSON lines."""
     for kind in ("equal", "random"):
         times, paths = compare(kind)
+        if kind == "equal":
+            settings = {"sizes": [S, WIDTH, A], "paths": paths, "steps": ROWS // paths}
+            settings["rounds"] = ROUNDS
+            found = peers.run("sb3", "recurrent_torch", settings, threads=1)
+            times.update({f"torch.func, {k}": x for k, x in found.items()})
         ratio = times["chainertrpo"] / times["chainer"]
         print(json.dumps({"paths": paths, "ms": times, "ratio": round(ratio, 4)}))
     print(json.dumps({"acting_us": acting(), "machine": platform.machine()}))
