@@ -188,7 +188,7 @@ def shift(agent, what="policy"):
     """Move the last bit of one number."""
     link = agent.policy if what == "policy" else agent.vf
     x = sorted(link.namedparams())[0][1].array
-    x.flat[0] = np.nextafter(x.flat[0], np.inf)
+    x.flat[0] = np.nextafter(x.flat[0], x.dtype.type(np.inf))
 
 
 @pytest.mark.parametrize("what", ["policy", "vf"])
