@@ -5,7 +5,7 @@
 A policy of 17-64-GRU64-6 on 5,000 rows: 20 paths of 250 steps, and paths of random lengths.
 Chainer's graph (of NStepGRU) is made once and kept; what is timed is one product on it.
 PyTorch's, of the equal paths, is of the environment "sb3" of peers.py: `linearize` and
-`vjp` made once, or `jvp` anew.  Times are the processes' own, of one thread, the smallest of
+`vjp` made once, or `jvp` anew.  Times are the processes' own, of one thread, the least of
 several rounds; and of one step of acting.
 """
 
