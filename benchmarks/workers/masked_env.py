@@ -45,14 +45,14 @@ class Blind(gymnasium.Env):
     """The same task, of which nobody is told the mask."""
 
     def __init__(self, **settings):
-        self.env = Invalid(**settings)
-        self.observation_space = self.env.observation_space
-        self.action_space = self.env.action_space
+        self._task = Invalid(**settings)
+        self.observation_space = self._task.observation_space
+        self.action_space = self._task.action_space
 
     def reset(self, *, seed=None, options=None):
         """Begin an episode."""
-        return self.env.reset(seed=seed)
+        return self._task.reset(seed=seed)
 
     def step(self, action):
         """Take a step."""
-        return self.env.step(action)
+        return self._task.step(action)
