@@ -625,3 +625,14 @@ def test_signals_to_the_example(tmp_path):
     assert (folder / "learning_curve.png").exists()
     episodes = read_table(folder / "episodes.txt")
     assert (episodes["steps"][1:] >= episodes["steps"][:-1]).all()
+
+
+@pytest.mark.parametrize(
+    "make", [lambda seed: point(seed), SeededPoint(seed=1), "Hopper"]
+)
+def test_what_no_worker_can_be_sent_leaves_nothing_in_the_folder(make, tmp_path):
+    """So that whoever corrects the mistake may take the same folder."""
+    for _ in range(2):
+        with pytest.raises(ValueError, match="expected make_env to be a function of a"):
+            train(tmp_path / "run", make=make, log=False)
+        assert list((tmp_path / "run").iterdir()) == []

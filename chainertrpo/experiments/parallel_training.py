@@ -10,6 +10,7 @@ from chainertrpo._threads import single_blas_thread
 from chainertrpo.experiments.hooks import closed_at_the_end, told_of_episodes
 from chainertrpo.experiments.ownership import owned_folder
 from chainertrpo.experiments.parallel_run import Run
+from chainertrpo.experiments.workers import check_make_env
 
 LOST = 50_000  # steps that a kill may cost at most, unless a batch has more
 
@@ -124,6 +125,7 @@ def train_agent_parallel(
         A worker raised, died or hung; likewise.
     """
     logger = logger or logging.getLogger(__name__)
+    check_make_env(make_env)  # before there is anything of this run in the folder
     if ranks.rank():  # what there is to say, rank 0 says
         logger = logging.Logger("silent", logging.CRITICAL)
     if checkpoint_interval is None:

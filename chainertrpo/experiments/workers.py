@@ -6,6 +6,7 @@ states)``, which have no answer, and ``("collect", actor, shares, keep)``, answe
 """
 
 import contextlib
+import multiprocessing.reduction
 import multiprocessing.resource_tracker
 import os
 import queue
@@ -33,6 +34,23 @@ AT_THE_START = (
     "then does too; or make_env is defined in a notebook, where no worker finds it: write "
     "it to a file, envs.py, and import it from there."
 )
+
+
+def _not_sent(make_env, why):
+    return ValueError(
+        "expected make_env to be a function of a module or a functools.partial of one, "
+        f"because it is sent to worker processes, got {make_env}: {why}"
+    )
+
+
+def check_make_env(make_env):
+    """Refuse what no worker could be sent, before any is started."""  # noqa: DOC501
+    if not callable(make_env):
+        raise _not_sent(make_env, "it cannot be called")
+    try:
+        multiprocessing.reduction.ForkingPickler.dumps(make_env)
+    except Exception as error:
+        raise _not_sent(make_env, error) from error
 
 
 class WorkerError(RuntimeError):
@@ -66,10 +84,7 @@ class Worker:
             self.close()
             if not isinstance(error, Exception):
                 raise
-            raise ValueError(
-                "expected make_env to be a function of a module or a functools.partial "
-                f"of one, because it is sent to worker processes, got {make_env}: {error}"
-            ) from error
+            raise _not_sent(make_env, error) from error
         finally:
             child.close()
 
