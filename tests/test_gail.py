@@ -5,7 +5,7 @@ import types
 
 from chainertrpo import GAIL, TRPO, Discriminator, GaussianPolicy, ValueFunction
 from chainertrpo.agents import clone_expert
-from chainertrpo.data import Demonstrations, Episode, environment_header
+from chainertrpo.data import Demonstrations, Episode, environment_header, merge
 from chainertrpo.data.demonstrations import without_actions
 from chainertrpo.experiments import train_agent_parallel
 from chainertrpo.numerics import flatten
@@ -167,9 +167,15 @@ class Killed(Exception):
     """In the middle of a run."""
 
 
-def test_a_resumed_run_is_bit_identical(tmp_path):
+@pytest.mark.parametrize(
+    "judge", [{}, {"spectral_norm": 1.0, "sees": "next_observations"}], ids=str
+)
+def test_a_resumed_run_is_bit_identical(tmp_path, judge):
+    demos = merge([expert(), expert(episodes=2)], [1, 3])
+
     def run(folder, resume=False, hooks=()):
-        agent = GAIL(make(update_interval=60), Discriminator(expert(), batch_size=30))
+        made = Discriminator(demos, batch_size=30, **judge)
+        agent = GAIL(make(update_interval=60), made)
         train_agent_parallel(
             agent,
             functools.partial(SeededPoint, 10, True, False),
