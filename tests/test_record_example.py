@@ -79,6 +79,8 @@ def test_merge_drop_and_subsample(cli, demos, capsys):
         assert f"Episode {i + 3} is the same as episode {i}." in out
     assert f"{2 * sum(demos.lengths)} steps" in out
     assert cli("replay", "b.npz", "--check") == 0
+    assert cli("merge", "a.npz", "a.npz", "w.npz", "--weights", 1, 3) == 0
+    assert {e.weight for e in read_demonstrations("w.npz").episodes} == {1.0, 3.0}
     assert cli("drop", "b.npz", "c.npz", "--episodes", 0, 4) == 0
     assert "dropped      0, 4" in capsys.readouterr().out
     left = read_demonstrations("c.npz").episodes

@@ -3,8 +3,9 @@
 from chainertrpo.updates.adam import CorrectedEps
 from chainertrpo.updates.cloning import Cloning, CloningReport
 from chainertrpo.updates.compatible import compatible_weights, score_product
-from chainertrpo.updates.discriminator import Discriminator, DiscriminatorReport
+from chainertrpo.updates.discriminator import Discriminator
 from chainertrpo.updates.gradient import GradientReport, GradientStep
+from chainertrpo.updates.judge import DiscriminatorReport
 from chainertrpo.updates.linearized import Linearized, outputs
 from chainertrpo.updates.model import (
     LocalModel,
