@@ -25,7 +25,7 @@ from chainertrpo.experiments import (
 )
 from chainertrpo.experiments.hooks import told_of_episodes
 from chainertrpo.experiments.packages import resolve
-from chainertrpo.program import COMMANDS, main
+from chainertrpo.program import COMMANDS, doctor, main
 from chainertrpo.program.commands import call
 from chainertrpo.program.doctor import extra_for
 from chainertrpo.program.making import space_line
@@ -281,6 +281,28 @@ def test_what_is_wrong_with_an_environment(ailment, said):
         (problem,) = report.problems
         assert said in problem
     assert report.steps == 200 and 0 < report.step_seconds < 1
+
+
+@pytest.mark.parametrize(
+    "chosen, works, said",
+    [
+        (None, "egl", "export MUJOCO_GL=egl\n"),
+        ("osmesa", "egl", "export MUJOCO_GL=egl (MUJOCO_GL=osmesa)\n"),
+        ("osmesa", "osmesa", "works (MUJOCO_GL=osmesa)\n"),
+        ("osmesa", "", "not by osmesa, egl: install libegl1"),
+    ],
+)
+def test_the_doctor_tries_every_way_of_drawing(
+    chosen, works, said, monkeypatch, capsys
+):
+    monkeypatch.setattr(doctor, "has_display", lambda: False)
+    monkeypatch.setattr(doctor, "version_of", lambda module: "3.0")
+    monkeypatch.setattr(doctor, "draws", lambda way: way == works)
+    monkeypatch.delenv("MUJOCO_GL", raising=False)
+    if chosen:
+        monkeypatch.setenv("MUJOCO_GL", chosen)
+    doctor.drawing()
+    assert f"MuJoCo draws  {said}" in capsys.readouterr().out
 
 
 def test_the_doctor_looks_at_an_environment_of_the_users_own(

@@ -103,15 +103,14 @@ def drawing():
     if version_of("mujoco") is None:
         return
     chosen = os.environ.get("MUJOCO_GL")
-    ways = [chosen] if chosen else [None, "egl", "osmesa"]
+    ways = [chosen, *(way for way in (None, "egl", "osmesa") if way != chosen)]
+    ways = [way for way in dict.fromkeys(ways) if way or (has_display() and not chosen)]
     for way in ways:
-        if way is None and not has_display():
-            continue
         if draws(way):
-            how = f"export MUJOCO_GL={way}" if way and way != chosen else "works"
+            how = "works" if way in (None, chosen) else f"export MUJOCO_GL={way}"
             line("MuJoCo draws", f"{how}" + (f" (MUJOCO_GL={chosen})" * bool(chosen)))
             return
-    tried = ", ".join(way or "a window" for way in ways if way or has_display())
+    tried = ", ".join(way or "a window" for way in ways)
     line("MuJoCo draws", f"not by {tried}: install libegl1 or libosmesa6, then {GL}")
 
 
