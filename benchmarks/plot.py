@@ -9,7 +9,11 @@ import subprocess
 import sys
 
 RESULTS = pathlib.Path(__file__).resolve().parent / "results"
-COLORS = {"chainertrpo": "#1f6fb4", "random actions": "#c8c8c8"}
+COLORS = {
+    "chainertrpo": "#1f6fb4",
+    "random actions": "#c8c8c8",
+    "MuJoCo alone": "#dcdcdc",
+}
 GREY = "#8a94a0"
 
 
@@ -28,6 +32,7 @@ def training_speed(plt, content):
         "pfrl": ["pfrl"],
         "chainerrl": ["chainerrl"],
         "random actions": ["random actions"],
+        "MuJoCo alone": ["raw mj_step"],
     }
     figure, axes = plt.subplots(1, 2, figsize=(8, 2.6))
     for ax, (task, medians) in zip(axes, content["tasks"].items()):

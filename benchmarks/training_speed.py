@@ -5,7 +5,8 @@
 Collection and update together, without evaluation; the first iteration is left out.  The
 settings are those with which ChainerRL and PFRL reproduced published results, the
 physics is the same, and everybody may use all cores.  Beside it: environments that only
-step with random actions, and our collection alone with 1 and 2 workers.
+step with random actions, MuJoCo's own steps on their way, and our collection alone with 1
+and 2 workers.
 """
 
 import argparse
@@ -57,6 +58,8 @@ def runs_of(task, iterations):
         "random actions, 1 process": run(
             "ours", "random_actions", processes=1, **loops
         ),
+        "raw mj_step": run("ours", "raw_steps", processes=n, **loops),
+        "raw mj_step, 1 process": run("ours", "raw_steps", processes=1, **loops),
         "phases, 1 worker": phases(workers=1, **common),
         "phases, 2 workers": phases(workers=2, **common),
     }

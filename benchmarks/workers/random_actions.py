@@ -21,7 +21,7 @@ def loop(env_id, steps, seed, barrier):
     barrier.wait()
 
 
-def measure(env_id, processes, steps, seed):
+def measure(env_id, processes, steps, seed, loop=loop):
     """Return the seconds that so many processes take for so many steps in all."""
     context = multiprocessing.get_context("spawn")
     barrier = context.Barrier(processes + 1)
