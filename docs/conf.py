@@ -26,7 +26,7 @@ include_patterns = [
     "notebooks/*.ipynb",
     "tests/cupy_on_cpu/README.md",
 ]
-exclude_patterns = ["docs/_build", ".*", "**/.ipynb_checkpoints"]
+exclude_patterns = ["docs/_build", ".*", "**/.venvs", "**/.ipynb_checkpoints"]
 extensions = [
     "myst_nb",
     "numpydoc",
